@@ -1,0 +1,1 @@
+//! Certificates that simply work: the local CA, import, reload, inspection, trust stores.

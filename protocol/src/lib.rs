@@ -1,0 +1,1 @@
+//! The wire types that Conclave's parts meet on: no I/O.

@@ -1,0 +1,1 @@
+//! What the XMPP server decides: streams, routing, rooms, services. No I/O, no clock.
