@@ -1,0 +1,1 @@
+/** Boot in visible order. */

@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+import solid from "vite-plugin-solid";
+
+export default defineConfig({
+  plugins: [solid()],
+  build: {
+    target: "es2022",
+    outDir: "dist",
+    sourcemap: false,
+    // The server sends these headers and compresses; the page asks for nothing outside its own origin.
+    assetsInlineLimit: 2048,
+  },
+  test: {
+    environment: "happy-dom",
+    include: ["src/**/*.test.ts", "src/**/*.test.tsx", "tests/unit/**/*.test.ts"],
+    restoreMocks: true,
+  },
+});
