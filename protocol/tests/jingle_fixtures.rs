@@ -1,5 +1,7 @@
 //! Recorded stanzas of Jicofo, jitsi-meet and JVB go through our types and come out with nothing lost.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
 use minidom::{Element, Node};
 use protocol::conference_request::ConferenceIq;
 use protocol::jingle::json_sources::JsonSources;
