@@ -1,5 +1,8 @@
 //! What the videobridge decides: transports, forwarding, allocation, colibri2. No I/O, no clock.
 
 pub mod codec;
+pub mod egress;
+pub mod endpoint;
+pub mod forward;
 pub mod rtcp;
 pub mod rtp;

@@ -191,7 +191,7 @@ mod tests {
         assert!(!missing.arrived(65_535));
         assert!(missing.arrived(65_538));
         assert_eq!(ask(&mut missing, 0), [0, 1]);
-        assert_eq!(ask(&mut missing, 100_000), []);
+        assert!(ask(&mut missing, 100_000).is_empty());
         missing.arrived(65_536);
         let mut times = 1;
         for tick in 1..100 {

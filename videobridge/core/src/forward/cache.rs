@@ -1,7 +1,7 @@
 //! The last packets of one stream, kept once in plain form for all receivers.
 
 /// Packets kept per stream.
-pub const PACKETS_MAX: usize = 512;
+const PACKETS_MAX: usize = 512;
 /// Bytes kept per stream at the start and at most; doubles while packets younger than [`RETAIN_US`] would go.
 const BYTES_MIN: usize = 32 * 1024;
 const BYTES_MAX: usize = 1024 * 1024;
