@@ -35,10 +35,7 @@ fn check(text: &str) -> Result<(), InvalidId> {
         Err(InvalidId::Empty)
     } else if text.len() > ID_LEN_MAX {
         Err(InvalidId::TooLong)
-    } else if text
-        .chars()
-        .any(|c| c.is_control() || matches!(c, '/' | '?' | '#'))
-    {
+    } else if text.chars().any(|c| c.is_control() || matches!(c, '/' | '?' | '#')) {
         Err(InvalidId::Character)
     } else {
         Ok(())
@@ -218,8 +215,7 @@ impl FromStr for Ssrc {
 
 impl xso::FromXmlText for Ssrc {
     fn from_xml_text(text: String) -> Result<Self, xso::error::Error> {
-        text.parse()
-            .map_err(|error: InvalidId| xso::error::Error::text_parse_error(error))
+        text.parse().map_err(|error: InvalidId| xso::error::Error::text_parse_error(error))
     }
 }
 
@@ -240,10 +236,7 @@ mod tests {
         assert_eq!(EndpointId::new("a/b"), Err(InvalidId::Character));
         assert_eq!(EndpointId::new("a\nb"), Err(InvalidId::Character));
         assert!(EndpointId::new("a".repeat(ID_LEN_MAX)).is_ok());
-        assert_eq!(
-            EndpointId::new("a".repeat(ID_LEN_MAX + 1)),
-            Err(InvalidId::TooLong)
-        );
+        assert_eq!(EndpointId::new("a".repeat(ID_LEN_MAX + 1)), Err(InvalidId::TooLong));
     }
 
     #[test]

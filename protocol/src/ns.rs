@@ -208,8 +208,7 @@ pub const BREAKOUT_ROOMS: &str = "http://jitsi.org/protocol/breakout_rooms";
 /// Lobby rooms, Jitsi.
 pub const LOBBY_ROOMS: &str = "http://jitsi.org/protocol/lobbyrooms";
 /// Feature: the lobby asks for a display name, Jitsi.
-pub const LOBBY_DISPLAY_NAME_REQUIRED: &str =
-    "http://jitsi.org/protocol/lobbyrooms#displayname_required";
+pub const LOBBY_DISPLAY_NAME_REQUIRED: &str = "http://jitsi.org/protocol/lobbyrooms#displayname_required";
 /// Speaker statistics, Jitsi.
 pub const SPEAKER_STATS: &str = "http://jitsi.org/protocol/speakerstats";
 /// Polls, Jitsi.
@@ -247,15 +246,13 @@ pub const EXT_AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// Absolute send time, WebRTC.
 pub const EXT_ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 /// Transport-wide sequence number, draft-holmer-rmcat-transport-wide-cc-extensions-01.
-pub const EXT_TRANSPORT_CC: &str =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+pub const EXT_TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// Media identification, RFC 9143 §15.
 pub const EXT_MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// Dependency descriptor, AV1 RTP payload §A.
 pub const EXT_DEPENDENCY_DESCRIPTOR: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 /// Video layers allocation, WebRTC.
-pub const EXT_VIDEO_LAYERS_ALLOCATION: &str =
-    "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00";
+pub const EXT_VIDEO_LAYERS_ALLOCATION: &str = "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00";
 /// Coordination of video orientation, 3GPP TS 26.114.
 pub const EXT_VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";

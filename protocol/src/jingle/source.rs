@@ -66,49 +66,31 @@ pub struct Source {
 impl Source {
     /// A source with nothing but an SSRC.
     pub fn new(ssrc: Ssrc) -> Self {
-        Self {
-            ssrc: Some(ssrc),
-            rid: None,
-            name: None,
-            video_type: None,
-            info: None,
-            parameters: Vec::new(),
-        }
+        Self { ssrc: Some(ssrc), rid: None, name: None, video_type: None, info: None, parameters: Vec::new() }
     }
 
     /// A source with SSRC and name.
     pub fn named(ssrc: Ssrc, name: SourceName) -> Self {
-        Self {
-            name: Some(name),
-            ..Self::new(ssrc)
-        }
+        Self { name: Some(name), ..Self::new(ssrc) }
     }
 
     /// Adds the media stream and track ids (`stream track`), RFC 8830, in the namespace the focus uses.
     #[must_use]
     pub fn with_msid(mut self, msid: impl Into<String>) -> Self {
-        self.parameters.push(SourceParameter::Rtp {
-            name: "msid".to_owned(),
-            value: Some(msid.into()),
-        });
+        self.parameters.push(SourceParameter::Rtp { name: "msid".to_owned(), value: Some(msid.into()) });
         self
     }
 
     /// Adds the owner.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
-        self.info = Some(SsrcInfo {
-            owner: owner.into(),
-        });
+        self.info = Some(SsrcInfo { owner: owner.into() });
         self
     }
 
     /// Value of the parameter called `name`, if it is there and has one.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|p| p.name() == name)
-            .and_then(SourceParameter::value)
+        self.parameters.iter().find(|p| p.name() == name).and_then(SourceParameter::value)
     }
 
     /// Media stream and track ids (`stream track`), RFC 8830.
@@ -187,10 +169,7 @@ pub struct SsrcGroup {
 impl SsrcGroup {
     /// A group of the given SSRCs.
     pub fn new(semantics: Semantics, ssrcs: impl IntoIterator<Item = Ssrc>) -> Self {
-        Self {
-            semantics,
-            sources: ssrcs.into_iter().map(Source::new).collect(),
-        }
+        Self { semantics, sources: ssrcs.into_iter().map(Source::new).collect() }
     }
 
     /// The SSRCs in order.
@@ -240,18 +219,10 @@ mod tests {
               <source ssrc='3'/><source ssrc='1'/><source ssrc='2'/></ssrc-group>",
         )
         .unwrap();
-        assert_eq!(
-            group,
-            SsrcGroup::new(Semantics::Sim, [Ssrc(3), Ssrc(1), Ssrc(2)])
-        );
-        assert_eq!(
-            group.ssrcs().collect::<Vec<_>>(),
-            [Ssrc(3), Ssrc(1), Ssrc(2)]
-        );
-        let group: SsrcGroup = xso::from_bytes(
-            b"<ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='LS'/>",
-        )
-        .unwrap();
+        assert_eq!(group, SsrcGroup::new(Semantics::Sim, [Ssrc(3), Ssrc(1), Ssrc(2)]));
+        assert_eq!(group.ssrcs().collect::<Vec<_>>(), [Ssrc(3), Ssrc(1), Ssrc(2)]);
+        let group: SsrcGroup =
+            xso::from_bytes(b"<ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='LS'/>").unwrap();
         assert_eq!(group.semantics, Semantics::Other("LS".to_owned()));
     }
 }

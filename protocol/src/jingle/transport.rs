@@ -234,10 +234,7 @@ impl Candidate {
         if self.component != 1 || !self.protocol.eq_ignore_ascii_case("udp") {
             return None;
         }
-        Some(core::net::SocketAddr::new(
-            self.ip.parse::<IpAddr>().ok()?,
-            self.port,
-        ))
+        Some(core::net::SocketAddr::new(self.ip.parse::<IpAddr>().ok()?, self.port))
     }
 }
 
@@ -258,15 +255,9 @@ mod tests {
         assert_eq!(transport.ufrag.as_deref(), Some("fo0cf1k85ap9rn"));
         assert!(transport.rtcp_mux);
         assert_eq!(transport.fingerprints[0].setup, Some(Setup::Actpass));
-        assert_eq!(
-            transport.fingerprints[0].digest(),
-            Some(vec![0x48, 0x73, 0x3b])
-        );
+        assert_eq!(transport.fingerprints[0].digest(), Some(vec![0x48, 0x73, 0x3b]));
         assert_eq!(transport.web_sockets.len(), 1);
-        assert_eq!(
-            transport.candidates[0].udp_address(),
-            Some("10.99.0.1:10000".parse().unwrap())
-        );
+        assert_eq!(transport.candidates[0].udp_address(), Some("10.99.0.1:10000".parse().unwrap()));
         let again: IceUdpTransport = xso::from_bytes(&xso::to_vec(&transport).unwrap()).unwrap();
         assert_eq!(again, transport);
     }
@@ -285,22 +276,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(transport.candidates.len(), 2);
-        assert!(
-            transport
-                .candidates
-                .iter()
-                .all(|c| c.udp_address().is_none())
-        );
+        assert!(transport.candidates.iter().all(|c| c.udp_address().is_none()));
         assert_eq!(transport.sctp_map.unwrap().number, 5000);
         assert_eq!(transport.fingerprints[0].setup, None);
     }
 
     #[test]
     fn digests_are_strict_pairs() {
-        let of = |value: &str| Fingerprint {
-            value: value.to_owned(),
-            ..Fingerprint::sha_256(&[0; 32], Setup::Active)
-        };
+        let of = |value: &str| Fingerprint { value: value.to_owned(), ..Fingerprint::sha_256(&[0; 32], Setup::Active) };
         assert_eq!(of("0a:FF").digest(), Some(vec![10, 255]));
         assert_eq!(of("0a:F").digest(), None);
         assert_eq!(of("+1").digest(), None);
