@@ -3,6 +3,7 @@ import solid from "vite-plugin-solid";
 
 export default defineConfig({
   plugins: [solid()],
+  resolve: { conditions: ["browser", "module", "import", "default"] },
   build: {
     target: "es2022",
     outDir: "dist",
@@ -11,8 +12,10 @@ export default defineConfig({
     assetsInlineLimit: 2048,
   },
   test: {
-    environment: "happy-dom",
+    environment: "jsdom",
     include: ["src/**/*.test.ts", "src/**/*.test.tsx", "tests/unit/**/*.test.ts"],
     restoreMocks: true,
+    // The browser build of the XMPP library, as the page has it.
+    server: { deps: { inline: ["strophe.js"] } },
   },
 });
