@@ -245,7 +245,10 @@ mod tests {
             text,
             r#"{"ok":false,"error":"conflict","message":"ann exists already."}"#
         );
-        assert_eq!(serde_json::from_str::<Response>(&text).expect("ours"), failure);
+        assert_eq!(
+            serde_json::from_str::<Response>(&text).expect("ours"),
+            failure
+        );
 
         let success = Response::success(Success {
             address: Some("ann@localhost".into()),
@@ -253,6 +256,9 @@ mod tests {
         });
         let text = serde_json::to_string(&success).expect("json");
         assert_eq!(text, r#"{"ok":true,"address":"ann@localhost"}"#);
-        assert_eq!(serde_json::from_str::<Response>(&text).expect("ours"), success);
+        assert_eq!(
+            serde_json::from_str::<Response>(&text).expect("ours"),
+            success
+        );
     }
 }

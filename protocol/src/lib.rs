@@ -1,5 +1,6 @@
 //! The wire types that Conclave's parts meet on: no I/O.
 
+pub mod admin;
 pub mod bridge_channel;
 pub mod colibri2;
 pub mod conference_request;
