@@ -1,0 +1,97 @@
+//! Certificates.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use certs::{CertificateSummary, file, inspect};
+use protocol::admin::Request;
+
+use super::{say, say_json};
+use crate::admin::ask_running;
+use crate::cli::{Cert, Run};
+use crate::data_directory::DataDirectory;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// `conclave cert …`
+pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Result<ExitCode, Failure> {
+    match command {
+        Cert::Show { ca: true } => show_authority(data, json),
+        Cert::Show { ca: false } => show(data, json),
+        Cert::Trust => trust(data, json),
+        Cert::Import { chain, key } => import(data, &chain, &key, json).await,
+    }
+}
+
+fn show_authority(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
+    let pem = read(&data.certificates().join(file::CA_CERTIFICATE))?;
+    if json {
+        let summary = inspect::summarize_pem(&pem, SystemTime::now())?;
+        say_json(&serde_json::json!({"ok": true, "pem": pem, "certificate": summary}));
+    } else {
+        say(pem.trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
+    let pem = read(&data.certificates().join(file::SERVER_CHAIN))?;
+    let summary = inspect::summarize_pem(&pem, SystemTime::now())?;
+    if json {
+        say_json(&serde_json::json!({"ok": true, "certificate": summary}));
+    } else {
+        tell(&summary);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(summary: &CertificateSummary) {
+    say(&format!("For:         {}", summary.names.join(", ")));
+    say(&format!("Issued by:   {}", summary.issuer));
+    say(&format!("Valid:       {} to {} ({} days left)", summary.not_before, summary.not_after, summary.days_left));
+    say(&format!("SHA-256:     {}", summary.fingerprint_sha256));
+}
+
+fn trust(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
+    let authority = data.certificates().join(file::CA_CERTIFICATE);
+    read(&authority)?;
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let home = home.ok_or_else(|| Failure::here("the home folder is not known; set HOME and try again"))?;
+    let outcomes = certs::trust::trust(&authority, &certs::trust::Stores::of_this_machine(home));
+    let all = outcomes.iter().all(|outcome| outcome.trusted);
+    if json {
+        say_json(&serde_json::json!({"ok": all, "stores": outcomes}));
+    } else {
+        for outcome in &outcomes {
+            say(&format!("{} {}: {}", if outcome.trusted { "ok  " } else { "FAIL" }, outcome.store, outcome.message));
+        }
+    }
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn import(data: &DataDirectory, chain: &Path, key: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let host = Settings::read(data, &Run::default())?.host;
+    let summary = certs::import::import(&data.certificates(), &host, chain, key, SystemTime::now())?;
+    let reloaded = ask_running(data, &Request::CertReload).await.is_some();
+    if json {
+        say_json(&serde_json::json!({"ok": true, "certificate": summary, "reloaded": reloaded}));
+    } else {
+        tell(&summary);
+        say(if reloaded {
+            "The running server uses it from now on; open connections stay."
+        } else {
+            "It is used from the next start on."
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::here("there is no certificate yet; it is made at the first start: conclave run")
+        }
+        _ => Failure::here(format!("cannot read {}: {error}", path.display())),
+    })
+}
