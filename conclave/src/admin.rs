@@ -100,5 +100,6 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request
     if answer.is_empty() {
         return Err(Failure::here("the server closed the connection without an answer; see its log"));
     }
-    serde_json::from_str(&answer).map_err(|_| Failure::here("the server's answer is not understood; do both programs have the same version?"))
+    serde_json::from_str(&answer)
+        .map_err(|_| Failure::here("the server's answer is not understood; do both programs have the same version?"))
 }

@@ -61,9 +61,9 @@ impl DataDirectory {
         let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
         let write = |mut file: std::fs::File| file.write_all(FIRST_CONFIGURATION.as_bytes());
         match file {
-            Ok(file) => write(file)
-                .map(|()| true)
-                .map_err(|e| Failure::here(format!("cannot write {}: {e}", path.display()))),
+            Ok(file) => {
+                write(file).map(|()| true).map_err(|e| Failure::here(format!("cannot write {}: {e}", path.display())))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(Failure::here(format!("cannot write {}: {error}", path.display()))),
         }

@@ -34,7 +34,7 @@ pub(crate) async fn keep_running(
         tracing::debug!(part = part.name(), pid = child.id(), "started");
         let status = tokio::select! {
             status = child.wait() => status,
-            _ = stop.wait_for(|stop| *stop) => end(&mut child).await,
+            () = told(&mut stop) => end(&mut child).await,
         };
         board.update_process(part.name(), |process| {
             process.pid = None;
@@ -45,20 +45,34 @@ pub(crate) async fn keep_running(
             break;
         }
         if status.code() == Some(i32::from(EXIT_CONFIGURATION)) {
-            return Err(Failure::configuration(format!("{} refused its configuration; see the line above", part.name())));
+            return Err(Failure::configuration(format!(
+                "{} refused its configuration; see the line above",
+                part.name()
+            )));
         }
         let delay = backoff.ended(started.elapsed());
-        tracing::warn!(part = part.name(), "{} ended ({}); starting it again {}", part.name(), how(status), when(delay));
+        tracing::warn!(
+            part = part.name(),
+            "{} ended ({}); starting it again {}",
+            part.name(),
+            how(status),
+            when(delay)
+        );
         board.update_process(part.name(), |process| {
             process.restarts += 1;
             process.detail = Some(format!("ended ({}), starting again", how(status)));
         });
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = told(&mut stop) => {}
         }
     }
     Ok(())
+}
+
+/// Resolves when the process is to stop; also when nobody is left to say so.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn start(program: &std::path::Path, arguments: &[String]) -> Result<Child, Failure> {

@@ -90,7 +90,10 @@ async fn over_http(data: &DataDirectory, part: Part) -> Report {
 }
 
 /// One GET over a Unix socket.
-pub(crate) async fn get(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) async fn get(
+    socket: &Path,
+    path: &str,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let stream = connect_unix(socket).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path).header("host", "localhost").body(Empty::<Bytes>::new())?;

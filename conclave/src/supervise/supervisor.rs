@@ -34,12 +34,18 @@ pub(crate) struct Plan {
 /// Ports found out at the first start; a restarted server takes the same ones again.
 type KnownPorts = Arc<Mutex<Option<Ports>>>;
 
+/// A process being kept running, and the way to tell it to stop.
+struct Kept {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), Failure>>,
+}
+
 /// The running stack.
 pub(crate) struct Supervisor {
     plan: Plan,
     board: Board,
     ports: KnownPorts,
-    children: BTreeMap<Part, (watch::Sender<bool>, JoinHandle<Result<(), Failure>>)>,
+    children: BTreeMap<Part, Kept>,
     last_answer: BTreeMap<Part, Instant>,
     status_socket: JoinHandle<()>,
 }
@@ -90,9 +96,9 @@ impl Supervisor {
     /// Stops the focus first, so that it can take its leave, then the bridge, then the server.
     pub(crate) async fn stop(mut self) {
         for part in [Part::Focus, Part::Videobridge, Part::XmppServer] {
-            if let Some((stop, child)) = self.children.remove(&part) {
+            if let Some(Kept { stop, task }) = self.children.remove(&part) {
                 let _ = stop.send(true);
-                let _ = child.await;
+                let _ = task.await;
             }
         }
         self.status_socket.abort();
@@ -101,9 +107,9 @@ impl Supervisor {
 
     fn start(&mut self, part: Part) {
         let (stop, stopped) = watch::channel(false);
-        let child = tokio::spawn(keep_running(part, self.arguments(part), self.board.clone(), stopped));
+        let task = tokio::spawn(keep_running(part, self.arguments(part), self.board.clone(), stopped));
         self.last_answer.insert(part, Instant::now());
-        self.children.insert(part, (stop, child));
+        self.children.insert(part, Kept { stop, task });
     }
 
     /// The command line of `part`, made anew at each start.
@@ -111,11 +117,8 @@ impl Supervisor {
         let plan = self.plan.clone();
         let ports = Arc::clone(&self.ports);
         Box::new(move || {
-            let mut arguments = vec![
-                "--data".to_owned(),
-                plan.data.root().display().to_string(),
-                "--supervised".to_owned(),
-            ];
+            let mut arguments =
+                vec!["--data".to_owned(), plan.data.root().display().to_string(), "--supervised".to_owned()];
             let mut set = |value: String| arguments.extend(["--set".to_owned(), value]);
             plan.overrides.iter().cloned().for_each(&mut set);
             if let Some(ports) = *ports.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -127,9 +130,9 @@ impl Supervisor {
 
     /// A process that will not be started again ends the whole run.
     async fn ended_for_good(&mut self) -> Result<(), Failure> {
-        let ended = self.children.iter().find(|(_, (_, child))| child.is_finished()).map(|(part, _)| *part);
-        let Some((_, child)) = ended.and_then(|part| self.children.remove(&part)) else { return Ok(()) };
-        child.await.unwrap_or_else(|e| Err(Failure::here(format!("the supervisor failed: {e}"))))
+        let ended = self.children.iter().find(|(_, kept)| kept.task.is_finished()).map(|(part, _)| *part);
+        let Some(kept) = ended.and_then(|part| self.children.remove(&part)) else { return Ok(()) };
+        kept.task.await.unwrap_or_else(|e| Err(Failure::here(format!("the supervisor failed: {e}"))))
     }
 
     /// One round of health checks.
@@ -155,7 +158,12 @@ impl Supervisor {
         if report.answered || pid.is_none() {
             self.last_answer.insert(part, Instant::now());
         } else if self.last_answer.get(&part).is_some_and(|at| at.elapsed() > HUNG_AFTER) {
-            tracing::warn!(part = part.name(), "{} runs but has not answered for {} s; ending it", part.name(), HUNG_AFTER.as_secs());
+            tracing::warn!(
+                part = part.name(),
+                "{} runs but has not answered for {} s; ending it",
+                part.name(),
+                HUNG_AFTER.as_secs()
+            );
             self.last_answer.insert(part, Instant::now());
             signal(pid, Signal::KILL);
         }
