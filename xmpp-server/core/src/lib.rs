@@ -4,5 +4,11 @@
 //! buffer of the caller's.
 
 pub mod component;
+pub mod datetime;
+pub mod muc;
+pub mod ns;
+pub mod random;
+pub mod service;
 pub mod stanza;
+pub mod stanza_error;
 pub mod xml;

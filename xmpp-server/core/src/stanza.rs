@@ -32,6 +32,15 @@ impl SharedStanza {
         }
     }
 
+    /// A stanza whose text was put together by hand: `head` is the start tag without its end and
+    /// without `to`, `tail` the rest from `>` or `/>` on.
+    pub fn from_text(head: &str, tail: String) -> Self {
+        Self {
+            head: head.into(),
+            tail: Bytes::from(tail),
+        }
+    }
+
     /// The stanza addressed to one recipient. The children are shared, not copied.
     pub fn addressed(&self, to: &Jid) -> WireStanza {
         let to = to.as_str();
