@@ -65,18 +65,12 @@ pub enum Outgoing {
 impl Outbound {
     /// One stanza for one recipient.
     pub fn element(to: impl Into<Jid>, stanza: Element) -> Self {
-        Self {
-            to: to.into(),
-            stanza: Outgoing::Element(stanza),
-        }
+        Self { to: to.into(), stanza: Outgoing::Element(stanza) }
     }
 
     /// One recipient's part of a broadcast.
     pub fn shared(to: impl Into<Jid>, stanza: &SharedStanza) -> Self {
-        Self {
-            to: to.into(),
-            stanza: Outgoing::Shared(stanza.clone()),
-        }
+        Self { to: to.into(), stanza: Outgoing::Shared(stanza.clone()) }
     }
 }
 
@@ -110,12 +104,7 @@ pub trait Component: Send {
     }
 
     /// A session became available (its first undirected presence) or unavailable.
-    fn session_available(
-        &mut self,
-        session: &SenderContext,
-        available: bool,
-        cx: &mut Context<'_>,
-    ) {
+    fn session_available(&mut self, session: &SenderContext, available: bool, cx: &mut Context<'_>) {
         let _ = (session, available, cx);
     }
 

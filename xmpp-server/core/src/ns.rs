@@ -49,7 +49,6 @@ pub const JITMEET: &str = "http://jitsi.org/jitmeet";
 /// Jitsi: presence child of clients that still announce the start-muted policy in presence.
 pub const START_MUTED: &str = "http://jitsi.org/jitmeet/start-muted";
 /// Jitsi: feature prefix of the lobby component.
-pub const LOBBY_DISPLAYNAME_REQUIRED: &str =
-    "http://jitsi.org/protocol/lobbyrooms#displayname_required";
+pub const LOBBY_DISPLAYNAME_REQUIRED: &str = "http://jitsi.org/protocol/lobbyrooms#displayname_required";
 /// Jitsi: feature of the breakout component.
 pub const BREAKOUT_RENAME: &str = "http://jitsi.org/protocol/breakout_rooms#rename";

@@ -26,19 +26,13 @@ impl SharedStanza {
     /// Serialises `stanza`; its `to`, if any, is left out.
     pub fn new(stanza: &Element) -> Self {
         let (head, tail) = split(stanza);
-        Self {
-            head: head.into(),
-            tail: Bytes::from(tail),
-        }
+        Self { head: head.into(), tail: Bytes::from(tail) }
     }
 
     /// A stanza whose text was put together by hand: `head` is the start tag without its end and
     /// without `to`, `tail` the rest from `>` or `/>` on.
     pub fn from_text(head: &str, tail: String) -> Self {
-        Self {
-            head: head.into(),
-            tail: Bytes::from(tail),
-        }
+        Self { head: head.into(), tail: Bytes::from(tail) }
     }
 
     /// The stanza addressed to one recipient. The children are shared, not copied.
@@ -47,10 +41,7 @@ impl SharedStanza {
         let mut head = String::with_capacity(self.head.len() + to.len() + 6);
         head.push_str(&self.head);
         xml::write_attribute("to", to, &mut head);
-        WireStanza {
-            head: Bytes::from(head),
-            tail: self.tail.clone(),
-        }
+        WireStanza { head: Bytes::from(head), tail: self.tail.clone() }
     }
 
     /// The stanza as an element without `to`, for the rare recipient that reads it here.
@@ -75,10 +66,7 @@ pub struct WireStanza {
 impl WireStanza {
     /// Serialises a stanza as it is.
     pub fn new(stanza: &Element) -> Self {
-        Self {
-            head: Bytes::from(xml::to_string(stanza)),
-            tail: Bytes::new(),
-        }
+        Self { head: Bytes::from(xml::to_string(stanza)), tail: Bytes::new() }
     }
 
     /// Bytes on the wire.
@@ -101,9 +89,7 @@ fn split(stanza: &Element) -> (String, String) {
     let mut without_to = Element::bare(stanza.name(), ns.clone());
     for ((attribute_ns, name), value) in stanza.attrs() {
         if !(attribute_ns.is_none() && name.as_str() == "to") {
-            without_to
-                .attrs_mut()
-                .insert(attribute_ns.clone(), name.clone(), value.clone());
+            without_to.attrs_mut().insert(attribute_ns.clone(), name.clone(), value.clone());
         }
     }
     xml::write_attributes(&without_to, &mut head);
@@ -135,10 +121,7 @@ mod tests {
         let to = Jid::new("a@d/it's").expect("valid");
         let wire = shared.addressed(&to);
         let text = [&wire.head[..], &wire.tail[..]].concat();
-        let read: Element = std::str::from_utf8(&text)
-            .expect("text")
-            .parse()
-            .expect("well-formed");
+        let read: Element = std::str::from_utf8(&text).expect("text").parse().expect("well-formed");
         assert_eq!(read, presence.clone().with("to", "a@d/it's"));
         let mut expected = presence;
         expected.take("to");
@@ -149,9 +132,6 @@ mod tests {
     fn an_empty_stanza_is_closed() {
         let shared = SharedStanza::new(&Element::bare("presence", NS_CLIENT));
         let wire = shared.addressed(&Jid::new("a@d").expect("valid"));
-        assert_eq!(
-            [&wire.head[..], &wire.tail[..]].concat(),
-            b"<presence xmlns='jabber:client' to='a@d'/>"
-        );
+        assert_eq!([&wire.head[..], &wire.tail[..]].concat(), b"<presence xmlns='jabber:client' to='a@d'/>");
     }
 }

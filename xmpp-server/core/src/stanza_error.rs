@@ -102,14 +102,7 @@ pub struct StanzaError {
 impl StanzaError {
     /// The condition with its customary type.
     pub fn new(condition: Condition) -> Self {
-        Self {
-            condition,
-            error_type: condition.parts().1,
-            text: None,
-            by: None,
-            code: None,
-            application: Vec::new(),
-        }
+        Self { condition, error_type: condition.parts().1, text: None, by: None, code: None, application: Vec::new() }
     }
 
     /// With another type than the customary one.

@@ -186,10 +186,7 @@ mod tests {
     fn writes_namespaces_only_where_they_change() {
         let element = Element::bare("iq", "jabber:client")
             .with("id", "a'b<\n")
-            .child(
-                Element::bare("query", "x:y")
-                    .child(Element::bare("item", "x:y").with_text("1 < 2 & 3")),
-            );
+            .child(Element::bare("query", "x:y").child(Element::bare("item", "x:y").with_text("1 < 2 & 3")));
         assert_eq!(
             to_string(&element),
             "<iq xmlns='jabber:client' id='a&apos;b&lt;&#xa;'><query xmlns='x:y'><item>1 &lt; 2 &amp; 3</item></query></iq>"
@@ -201,9 +198,7 @@ mod tests {
     fn attributes_in_a_namespace_survive() {
         let text = "<a xmlns='n' xmlns:p='q' p:k='v' xml:lang='en'><p:b/></a>";
         let element: Element = text.parse().expect("well-formed");
-        let again: Element = to_string(&element)
-            .parse()
-            .expect("what we write is well-formed");
+        let again: Element = to_string(&element).parse().expect("what we write is well-formed");
         assert_eq!(again.attr_ns("q", "k"), Some("v"));
         assert_eq!(again.attr_ns(NS_XML, "lang"), Some("en"));
         assert!(again.has_child("b", "q"));

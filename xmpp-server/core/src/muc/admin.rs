@@ -18,14 +18,8 @@ pub const ITEMS_MAX: usize = 1_000;
 
 /// One item of a request, understood.
 enum Change {
-    Role {
-        nick: String,
-        role: Role,
-    },
-    Affiliation {
-        account: BareJid,
-        affiliation: Affiliation,
-    },
+    Role { nick: String, role: Role },
+    Affiliation { account: BareJid, affiliation: Affiliation },
 }
 
 impl Room {
@@ -39,16 +33,12 @@ impl Room {
         query: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<Option<Element>, StanzaError> {
-        let items: Vec<&Element> = query
-            .children()
-            .filter(|child| child.is("item", ns::MUC_ADMIN))
-            .collect();
+        let items: Vec<&Element> = query.children().filter(|child| child.is("item", ns::MUC_ADMIN)).collect();
         if items.is_empty() {
             return Err(Condition::BadRequest.into());
         }
         if items.len() > ITEMS_MAX {
-            return Err(StanzaError::new(Condition::PolicyViolation)
-                .text("Too many items in one request."));
+            return Err(StanzaError::new(Condition::PolicyViolation).text("Too many items in one request."));
         }
         let mut changes = Vec::with_capacity(items.len());
         for item in items {
@@ -61,10 +51,9 @@ impl Room {
                 Change::Role { nick, role } => {
                     self.change_role(sender, &nick, role, reason, rcx)?;
                 }
-                Change::Affiliation {
-                    account,
-                    affiliation,
-                } => self.change_affiliation(sender, &account, affiliation, reason, rcx)?,
+                Change::Affiliation { account, affiliation } => {
+                    self.change_affiliation(sender, &account, affiliation, reason, rcx)?
+                }
             }
         }
         Ok(None)
@@ -75,20 +64,11 @@ impl Room {
         if let Some(affiliation) = item.attr("affiliation") {
             let affiliation = Affiliation::parse(affiliation).ok_or_else(bad)?;
             let account = match (item.attr("jid"), item.attr("nick")) {
-                (Some(jid), _) => jid::Jid::new(jid)
-                    .map_err(|_| StanzaError::from(Condition::JidMalformed))?
-                    .to_bare(),
-                (None, Some(nick)) => self
-                    .occupant_by_nick(nick)
-                    .ok_or(Condition::ItemNotFound)?
-                    .account
-                    .clone(),
+                (Some(jid), _) => jid::Jid::new(jid).map_err(|_| StanzaError::from(Condition::JidMalformed))?.to_bare(),
+                (None, Some(nick)) => self.occupant_by_nick(nick).ok_or(Condition::ItemNotFound)?.account.clone(),
                 (None, None) => return Err(bad()),
             };
-            return Ok(Change::Affiliation {
-                account,
-                affiliation,
-            });
+            return Ok(Change::Affiliation { account, affiliation });
         }
         let role = item.attr("role").and_then(Role::parse).ok_or_else(bad)?;
         let nick = match (item.attr("nick"), item.attr("jid")) {
@@ -154,13 +134,7 @@ impl Room {
             self.approved.remove(&account);
             self.announce_affiliation(&account, Affiliation::None, None, rcx);
         }
-        let notice = Notice {
-            unavailable: true,
-            statuses: &["307"],
-            actor: Some(actor),
-            reason,
-            ..Notice::default()
-        };
+        let notice = Notice { unavailable: true, statuses: &["307"], actor: Some(actor), reason, ..Notice::default() };
         self.remove(id, &notice, rcx);
         rcx.events.push(event);
     }
@@ -195,23 +169,15 @@ impl Room {
         if new == Affiliation::None {
             self.affiliations.remove(account);
         } else {
-            if self.affiliations.len() >= AFFILIATIONS_MAX
-                && !self.affiliations.contains_key(account)
-            {
+            if self.affiliations.len() >= AFFILIATIONS_MAX && !self.affiliations.contains_key(account) {
                 return Err(Condition::ResourceConstraint.into());
             }
-            let kept = reason
-                .filter(|_| new == Affiliation::Outcast)
-                .map(str::to_owned);
+            let kept = reason.filter(|_| new == Affiliation::Outcast).map(str::to_owned);
             self.affiliations.insert(account.clone(), (new, kept));
         }
         let actor = self.actor(sender);
-        let present: Vec<_> = self
-            .occupants
-            .iter()
-            .filter(|(_, occupant)| occupant.account == *account)
-            .map(|(id, _)| *id)
-            .collect();
+        let present: Vec<_> =
+            self.occupants.iter().filter(|(_, occupant)| occupant.account == *account).map(|(id, _)| *id).collect();
         if present.is_empty() {
             self.announce_affiliation(account, new, reason, rcx);
         }
@@ -229,10 +195,7 @@ impl Room {
     }
 
     fn owners(&self) -> usize {
-        self.affiliations
-            .values()
-            .filter(|(affiliation, _)| *affiliation == Affiliation::Owner)
-            .count()
+        self.affiliations.values().filter(|(affiliation, _)| *affiliation == Affiliation::Owner).count()
     }
 
     /// Removes an occupant with a status code.
@@ -245,13 +208,7 @@ impl Room {
         rcx: &mut RoomContext<'_, '_>,
     ) {
         let statuses = [status];
-        let notice = Notice {
-            unavailable: true,
-            statuses: &statuses,
-            actor,
-            reason,
-            ..Notice::default()
-        };
+        let notice = Notice { unavailable: true, statuses: &statuses, actor, reason, ..Notice::default() };
         self.remove(id, &notice, rcx);
     }
 
@@ -263,9 +220,8 @@ impl Room {
         reason: Option<&str>,
         rcx: &mut RoomContext<'_, '_>,
     ) {
-        let mut item = Element::bare("item", ns::MUC_USER)
-            .with("affiliation", affiliation.as_str())
-            .with("jid", account.as_str());
+        let mut item =
+            Element::bare("item", ns::MUC_USER).with("affiliation", affiliation.as_str()).with("jid", account.as_str());
         if let Some(reason) = reason {
             item.append_child(Element::bare("reason", ns::MUC_USER).with_text(reason));
         }
@@ -275,10 +231,7 @@ impl Room {
         let shared = SharedStanza::new(&message);
         for viewer in self.occupants.values() {
             if self.sees_addresses(viewer) && viewer.account != *account {
-                rcx.cx.out.push(crate::component::Outbound::shared(
-                    viewer.session.clone(),
-                    &shared,
-                ));
+                rcx.cx.out.push(crate::component::Outbound::shared(viewer.session.clone(), &shared));
             }
         }
     }
@@ -290,18 +243,13 @@ impl Room {
         query: &Element,
         rcx: &RoomContext<'_, '_>,
     ) -> Result<Option<Element>, StanzaError> {
-        let item = query
-            .get_child("item", ns::MUC_ADMIN)
-            .ok_or(Condition::BadRequest)?;
+        let item = query.get_child("item", ns::MUC_ADMIN).ok_or(Condition::BadRequest)?;
         let asker = self.affiliation(&sender.jid.to_bare(), rcx);
         let mut answer = Element::bare("query", ns::MUC_ADMIN);
         if let Some(affiliation) = item.attr("affiliation") {
-            let affiliation =
-                Affiliation::parse(affiliation).ok_or(Condition::BadRequest)?;
+            let affiliation = Affiliation::parse(affiliation).ok_or(Condition::BadRequest)?;
             let allowed = asker >= Affiliation::Admin
-                || (asker >= Affiliation::Member
-                    && self.config.members_only
-                    && self.config.whois_anyone);
+                || (asker >= Affiliation::Member && self.config.members_only && self.config.whois_anyone);
             if !allowed {
                 return Err(Condition::Forbidden.into());
             }
@@ -311,32 +259,22 @@ impl Room {
                         .with("affiliation", affiliation.as_str())
                         .with("jid", account.as_str());
                     if let Some(reason) = reason {
-                        item.append_child(
-                            Element::bare("reason", ns::MUC_ADMIN).with_text(reason.as_str()),
-                        );
+                        item.append_child(Element::bare("reason", ns::MUC_ADMIN).with_text(reason.as_str()));
                     }
                     answer.append_child(item);
                 }
             }
             return Ok(Some(answer));
         }
-        let role = item
-            .attr("role")
-            .and_then(Role::parse)
-            .ok_or(Condition::BadRequest)?;
-        let is_moderator = self
-            .occupant(&sender.jid)
-            .is_some_and(|occupant| occupant.role == Role::Moderator);
+        let role = item.attr("role").and_then(Role::parse).ok_or(Condition::BadRequest)?;
+        let is_moderator = self.occupant(&sender.jid).is_some_and(|occupant| occupant.role == Role::Moderator);
         if !is_moderator {
             return Err(Condition::Forbidden.into());
         }
         for occupant in self.occupants.values().filter(|occupant| occupant.role == role) {
             answer.append_child(
                 Element::bare("item", ns::MUC_ADMIN)
-                    .with(
-                        "affiliation",
-                        self.affiliation(&occupant.account, rcx).as_str(),
-                    )
+                    .with("affiliation", self.affiliation(&occupant.account, rcx).as_str())
                     .with("role", role.as_str())
                     .with("nick", occupant.nick())
                     .with("jid", occupant.session.as_str()),

@@ -31,15 +31,9 @@ impl Affiliation {
 
     /// Reads the value of attribute `affiliation`.
     pub fn parse(value: &str) -> Option<Self> {
-        [
-            Self::Outcast,
-            Self::None,
-            Self::Member,
-            Self::Admin,
-            Self::Owner,
-        ]
-        .into_iter()
-        .find(|affiliation| affiliation.as_str() == value)
+        [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|affiliation| affiliation.as_str() == value)
     }
 
     /// The role this affiliation enters with (XEP-0045 §5.1.2).
@@ -86,9 +80,7 @@ impl Role {
 
     /// Reads the value of attribute `role`.
     pub fn parse(value: &str) -> Option<Self> {
-        [Self::None, Self::Visitor, Self::Participant, Self::Moderator]
-            .into_iter()
-            .find(|role| role.as_str() == value)
+        [Self::None, Self::Visitor, Self::Participant, Self::Moderator].into_iter().find(|role| role.as_str() == value)
     }
 }
 

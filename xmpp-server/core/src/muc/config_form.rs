@@ -34,10 +34,7 @@ impl Form {
     }
 
     fn field(&mut self, var: &str, kind: &'static str, label: &'static str, values: &[&str]) {
-        let mut field = Element::bare("field", ns::DATA_FORM)
-            .with("type", kind)
-            .with("var", var)
-            .with("label", label);
+        let mut field = Element::bare("field", ns::DATA_FORM).with("type", kind).with("var", var).with("label", label);
         for text in values {
             field.append_child(value(text));
         }
@@ -56,16 +53,10 @@ impl Form {
         options: &[(&str, &'static str)],
         chosen: &[&str],
     ) {
-        let mut field = Element::bare("field", ns::DATA_FORM)
-            .with("type", kind)
-            .with("var", var)
-            .with("label", label);
+        let mut field = Element::bare("field", ns::DATA_FORM).with("type", kind).with("var", var).with("label", label);
         for (option, option_label) in options {
-            field.append_child(
-                Element::bare("option", ns::DATA_FORM)
-                    .with("label", *option_label)
-                    .child(value(option)),
-            );
+            field
+                .append_child(Element::bare("option", ns::DATA_FORM).with("label", *option_label).child(value(option)));
         }
         for text in chosen {
             field.append_child(value(text));
@@ -83,16 +74,9 @@ struct Submission<'a>(&'a Element);
 
 impl Submission<'_> {
     fn text(&self, var: &str) -> Option<String> {
-        let field = self
-            .0
-            .children()
-            .find(|field| field.is("field", ns::DATA_FORM) && field.attr("var") == Some(var))?;
-        Some(
-            field
-                .get_child("value", ns::DATA_FORM)
-                .map(Element::text)
-                .unwrap_or_default(),
-        )
+        let field =
+            self.0.children().find(|field| field.is("field", ns::DATA_FORM) && field.attr("var") == Some(var))?;
+        Some(field.get_child("value", ns::DATA_FORM).map(Element::text).unwrap_or_default())
     }
 
     fn boolean(&self, var: &str) -> Result<Option<bool>, StanzaError> {
@@ -107,10 +91,7 @@ impl Submission<'_> {
     fn number(&self, var: &str, max: usize) -> Result<Option<usize>, StanzaError> {
         match self.text(var) {
             None => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(|number: usize| Some(number.min(max)))
-                .map_err(|_| invalid(var)),
+            Some(text) => text.parse().map(|number: usize| Some(number.min(max))).map_err(|_| invalid(var)),
         }
     }
 
@@ -136,66 +117,26 @@ impl Room {
         rcx: &RoomContext<'_, '_>,
     ) -> Result<Option<Element>, StanzaError> {
         if self.affiliation(&sender.jid.to_bare(), rcx) < Affiliation::Owner {
-            return Err(StanzaError::new(Condition::Forbidden)
-                .text("Only owners can configure rooms"));
+            return Err(StanzaError::new(Condition::Forbidden).text("Only owners can configure rooms"));
         }
         let config = &self.config;
         let mut form = Form::new(ns::MUC_ROOMCONFIG, "form");
         form.field("muc#roomconfig_roomname", "text-single", "Title", &[&config.name]);
-        form.field(
-            "muc#roomconfig_roomdesc",
-            "text-single",
-            "Description",
-            &[&config.description],
-        );
-        form.field(
-            "muc#roomconfig_lang",
-            "text-single",
-            "Language of the room",
-            &[&config.language],
-        );
-        form.boolean(
-            "muc#roomconfig_persistentroom",
-            "Keep the room when it is empty",
-            config.persistent,
-        );
+        form.field("muc#roomconfig_roomdesc", "text-single", "Description", &[&config.description]);
+        form.field("muc#roomconfig_lang", "text-single", "Language of the room", &[&config.language]);
+        form.boolean("muc#roomconfig_persistentroom", "Keep the room when it is empty", config.persistent);
         form.boolean("muc#roomconfig_publicroom", "List the room", config.public);
-        form.field(
-            "muc#roomconfig_roomsecret",
-            "text-private",
-            "Password",
-            &[&config.secret],
-        );
-        form.boolean(
-            "muc#roomconfig_membersonly",
-            "Only members may enter",
-            config.members_only,
-        );
-        form.boolean(
-            ALLOW_MEMBER_INVITES,
-            "Members may invite new members",
-            config.allow_member_invites,
-        );
-        form.boolean(
-            "muc#roomconfig_changesubject",
-            "Anyone may set the subject",
-            config.change_subject,
-        );
-        form.boolean(
-            "muc#roomconfig_moderatedroom",
-            "Newcomers need permission to speak",
-            config.moderated,
-        );
+        form.field("muc#roomconfig_roomsecret", "text-private", "Password", &[&config.secret]);
+        form.boolean("muc#roomconfig_membersonly", "Only members may enter", config.members_only);
+        form.boolean(ALLOW_MEMBER_INVITES, "Members may invite new members", config.allow_member_invites);
+        form.boolean("muc#roomconfig_changesubject", "Anyone may set the subject", config.change_subject);
+        form.boolean("muc#roomconfig_moderatedroom", "Newcomers need permission to speak", config.moderated);
         form.choice(
             "muc#roomconfig_whois",
             "list-single",
             "Who sees the addresses of occupants",
             &[("moderators", "Moderators only"), ("anyone", "Anyone")],
-            &[if config.whois_anyone {
-                "anyone"
-            } else {
-                "moderators"
-            }],
+            &[if config.whois_anyone { "anyone" } else { "moderators" }],
         );
         form.field(
             "muc#roomconfig_historylength",
@@ -213,11 +154,7 @@ impl Room {
             "muc#roomconfig_presencebroadcast",
             "list-multi",
             "Roles whose presence is shown",
-            &[
-                ("visitor", "Visitor"),
-                ("participant", "Participant"),
-                ("moderator", "Moderator"),
-            ],
+            &[("visitor", "Visitor"), ("participant", "Participant"), ("moderator", "Moderator")],
             &["visitor", "participant", "moderator"],
         );
         if self.has_meeting_features() {
@@ -230,20 +167,10 @@ impl Room {
 
     /// What Jitsi's clients and focus read in both forms.
     fn meeting_fields(&self, form: &mut Form) {
-        form.field(
-            "muc#roominfo_meetingId",
-            "text-single",
-            "The meeting unique id.",
-            &[&self.meeting_id],
-        );
+        form.field("muc#roominfo_meetingId", "text-single", "The meeting unique id.", &[&self.meeting_id]);
         if let Some(main) = &self.breakout_main {
             // COMPAT(lib-jitsi-meet): any value at all, "0" included, reads as true; so it is left out elsewhere.
-            form.field(
-                "muc#roominfo_isbreakout",
-                "boolean",
-                "Is this a breakout room?",
-                &["1"],
-            );
+            form.field("muc#roominfo_isbreakout", "boolean", "Is this a breakout room?", &["1"]);
             form.field(
                 "muc#roominfo_breakout_main_room",
                 "text-single",
@@ -257,12 +184,7 @@ impl Room {
     pub(super) fn info_form(&self) -> Element {
         let config = &self.config;
         let mut form = Form::new(ns::MUC_ROOMINFO, "result");
-        form.field(
-            "muc#roominfo_description",
-            "text-single",
-            "Description",
-            &[&config.description],
-        );
+        form.field("muc#roominfo_description", "text-single", "Description", &[&config.description]);
         form.field("muc#roominfo_lang", "text-single", "Language", &[&config.language]);
         form.field(
             "muc#roominfo_occupants",
@@ -271,16 +193,8 @@ impl Room {
             &[&self.occupants.len().to_string()],
         );
         form.field("muc#roomconfig_roomname", "text-single", "Title", &[&config.name]);
-        form.boolean(
-            "muc#roomconfig_changesubject",
-            "Anyone may set the subject",
-            config.change_subject,
-        );
-        form.boolean(
-            ALLOW_MEMBER_INVITES,
-            "Members may invite new members",
-            config.allow_member_invites,
-        );
+        form.boolean("muc#roomconfig_changesubject", "Anyone may set the subject", config.change_subject);
+        form.boolean(ALLOW_MEMBER_INVITES, "Members may invite new members", config.allow_member_invites);
         form.boolean(
             "muc#roomconfig_allowinvites",
             "Users may invite others",
@@ -297,12 +211,7 @@ impl Room {
                 );
             }
             if let Some(lobby) = &self.lobby {
-                form.field(
-                    "muc#roominfo_lobbyroom",
-                    "text-single",
-                    "Lobby room jid",
-                    &[lobby.as_str()],
-                );
+                form.field("muc#roominfo_lobbyroom", "text-single", "Lobby room jid", &[lobby.as_str()]);
             }
         }
         form.0
@@ -315,9 +224,7 @@ impl Room {
         query: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<Option<Element>, StanzaError> {
-        let form = query
-            .get_child("x", ns::DATA_FORM)
-            .ok_or(Condition::BadRequest)?;
+        let form = query.get_child("x", ns::DATA_FORM).ok_or(Condition::BadRequest)?;
         match form.attr("type") {
             Some("cancel") => return Ok(None),
             Some("submit") => {}
@@ -336,11 +243,7 @@ impl Room {
         Ok(None)
     }
 
-    fn read_config(
-        &self,
-        sender: &SenderContext,
-        submission: &Submission<'_>,
-    ) -> Result<RoomConfig, StanzaError> {
+    fn read_config(&self, sender: &SenderContext, submission: &Submission<'_>) -> Result<RoomConfig, StanzaError> {
         let mut new = self.config.clone();
         if let Some(name) = submission.bounded("muc#roomconfig_roomname", TEXT_BYTES_MAX)? {
             new.name = name;
@@ -369,16 +272,11 @@ impl Room {
             Some("moderators") => new.whois_anyone = false,
             Some(_) => return Err(invalid("muc#roomconfig_whois")),
         }
-        if let Some(length) =
-            submission.number("muc#roomconfig_historylength", HISTORY_MESSAGES_MAX)?
-        {
+        if let Some(length) = submission.number("muc#roomconfig_historylength", HISTORY_MESSAGES_MAX)? {
             new.history_length = length;
             new.default_history_messages = new.default_history_messages.min(length);
         }
-        if let Some(length) = submission.number(
-            "muc#roomconfig_defaulthistorymessages",
-            HISTORY_MESSAGES_MAX,
-        )? {
+        if let Some(length) = submission.number("muc#roomconfig_defaulthistorymessages", HISTORY_MESSAGES_MAX)? {
             new.default_history_messages = length.min(new.history_length);
         }
         // A meeting is over when everybody left, is in no list and gives everybody a voice: those stay with the
@@ -397,12 +295,7 @@ impl Room {
         Ok(new)
     }
 
-    fn apply_config(
-        &mut self,
-        sender: &SenderContext,
-        new: RoomConfig,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    fn apply_config(&mut self, sender: &SenderContext, new: RoomConfig, rcx: &mut RoomContext<'_, '_>) {
         if new == self.config {
             return;
         }
@@ -416,9 +309,7 @@ impl Room {
             // The lobby of a meeting comes and goes with membership; the focus never toggles it.
             let is_focus = sender.jid.node().is_some_and(|node| node.as_str() == FOCUS_NICK);
             if self.kind == RoomKind::Conference && self.has_meeting_features() && !is_focus {
-                let actor = self
-                    .occupant(&sender.jid)
-                    .map_or_else(String::new, |occupant| occupant.nick().to_owned());
+                let actor = self.occupant(&sender.jid).map_or_else(String::new, |occupant| occupant.nick().to_owned());
                 let enabled = self.config.members_only;
                 rcx.events.push(RoomEvent::MembersOnly { actor, enabled });
             }

@@ -41,10 +41,7 @@ pub struct HistoryRequest {
 impl HistoryRequest {
     /// Reads `<history/>` of a join.
     pub(super) fn read(presence: &Element) -> Self {
-        let Some(history) = presence
-            .get_child("x", ns::MUC)
-            .and_then(|x| x.get_child("history", ns::MUC))
-        else {
+        let Some(history) = presence.get_child("x", ns::MUC).and_then(|x| x.get_child("history", ns::MUC)) else {
             return Self::default();
         };
         Self {
@@ -62,11 +59,7 @@ impl History {
         if length > 0 {
             let bytes = xml::to_string(message).len();
             self.bytes += bytes;
-            self.messages.push_back(Kept {
-                message: message.clone(),
-                unix_ms,
-                bytes,
-            });
+            self.messages.push_back(Kept { message: message.clone(), unix_ms, bytes });
         }
         self.trim(length);
     }
@@ -92,22 +85,10 @@ impl History {
     }
 
     /// Sends a newcomer what it asks for.
-    pub(super) fn replay(
-        &self,
-        room: &Room,
-        to: &Occupant,
-        request: HistoryRequest,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
-        let max = request
-            .max_stanzas
-            .unwrap_or(room.config().default_history_messages);
-        let oldest_ms = request.seconds.map_or(0, |seconds| {
-            rcx.cx
-                .now
-                .unix_ms
-                .saturating_sub(seconds.saturating_mul(1000))
-        });
+    pub(super) fn replay(&self, room: &Room, to: &Occupant, request: HistoryRequest, rcx: &mut RoomContext<'_, '_>) {
+        let max = request.max_stanzas.unwrap_or(room.config().default_history_messages);
+        let oldest_ms =
+            request.seconds.map_or(0, |seconds| rcx.cx.now.unix_ms.saturating_sub(seconds.saturating_mul(1000)));
         let mut chars_left = request.max_chars.unwrap_or(usize::MAX);
         let mut chosen = Vec::new();
         for kept in self.messages.iter().rev().take(max) {
@@ -118,18 +99,12 @@ impl History {
             chosen.push(kept);
         }
         for kept in chosen.into_iter().rev() {
-            let message = kept
-                .message
-                .clone()
-                .with("to", to.session.as_str())
-                .child(
-                    Element::bare("delay", ns::DELAY)
-                        .with("from", room.jid().as_str())
-                        .with("stamp", crate::datetime::xmpp_datetime(kept.unix_ms)),
-                );
-            rcx.cx
-                .out
-                .push(Outbound::element(to.session.clone(), message));
+            let message = kept.message.clone().with("to", to.session.as_str()).child(
+                Element::bare("delay", ns::DELAY)
+                    .with("from", room.jid().as_str())
+                    .with("stamp", crate::datetime::xmpp_datetime(kept.unix_ms)),
+            );
+            rcx.cx.out.push(Outbound::element(to.session.clone(), message));
         }
     }
 }
@@ -137,6 +112,5 @@ impl History {
 /// Whether a message belongs into the history.
 pub(super) fn is_kept(message: &Element) -> bool {
     let hints = "urn:xmpp:hints";
-    !message.has_child("no-store", hints)
-        && (message.has_child("body", NS_CLIENT) || message.has_child("store", hints))
+    !message.has_child("no-store", hints) && (message.has_child("body", NS_CLIENT) || message.has_child("store", hints))
 }

@@ -37,28 +37,12 @@ impl Room {
             ns::MUC_STABLE_ID,
             ns::MUC_SELF_PING,
             ns::OCCUPANT_ID,
-            if config.secret.is_empty() {
-                "muc_unsecured"
-            } else {
-                "muc_passwordprotected"
-            },
+            if config.secret.is_empty() { "muc_unsecured" } else { "muc_passwordprotected" },
             if members_only { "muc_membersonly" } else { "muc_open" },
-            if config.moderated {
-                "muc_moderated"
-            } else {
-                "muc_unmoderated"
-            },
+            if config.moderated { "muc_moderated" } else { "muc_unmoderated" },
             if config.public { "muc_public" } else { "muc_hidden" },
-            if config.persistent {
-                "muc_persistent"
-            } else {
-                "muc_temporary"
-            },
-            if config.whois_anyone {
-                "muc_nonanonymous"
-            } else {
-                "muc_semianonymous"
-            },
+            if config.persistent { "muc_persistent" } else { "muc_temporary" },
+            if config.whois_anyone { "muc_nonanonymous" } else { "muc_semianonymous" },
         ];
         for feature in features {
             answer.append_child(Element::bare("feature", ns::DISCO_INFO).with("var", feature));
@@ -81,19 +65,13 @@ impl Room {
         let mut answer = Element::bare("query", ns::DISCO_ITEMS);
         if self.kind != RoomKind::Lobby {
             for occupant in self.occupants.values() {
-                answer.append_child(
-                    Element::bare("item", ns::DISCO_ITEMS).with("jid", occupant.address.as_str()),
-                );
+                answer.append_child(Element::bare("item", ns::DISCO_ITEMS).with("jid", occupant.address.as_str()));
             }
         }
         Ok(Some(answer))
     }
 
-    fn check_may_look(
-        &self,
-        sender: &SenderContext,
-        rcx: &RoomContext<'_, '_>,
-    ) -> Result<(), StanzaError> {
+    fn check_may_look(&self, sender: &SenderContext, rcx: &RoomContext<'_, '_>) -> Result<(), StanzaError> {
         let is_inside = self.by_session.contains_key(&sender.jid);
         let is_owner = || self.affiliation(&sender.jid.to_bare(), rcx) == Affiliation::Owner;
         // A lobby is asked by those about to enter it.

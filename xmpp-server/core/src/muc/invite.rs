@@ -31,19 +31,14 @@ impl Room {
         let (nick, is_moderator) = (occupant.nick().to_owned(), occupant.role == Role::Moderator);
         let affiliation = self.affiliation(&occupant.account, rcx);
         let grants = self.config.members_only;
-        let allowed = !grants
-            || is_moderator
-            || (self.config.allow_member_invites && affiliation >= Affiliation::Member);
+        let allowed =
+            !grants || is_moderator || (self.config.allow_member_invites && affiliation >= Affiliation::Member);
         if !allowed {
             return self.refuse(sender, message, Condition::Forbidden.into(), rcx);
         }
-        let invites: Vec<&Element> = x
-            .children()
-            .filter(|child| child.is("invite", ns::MUC_USER))
-            .collect();
+        let invites: Vec<&Element> = x.children().filter(|child| child.is("invite", ns::MUC_USER)).collect();
         if invites.len() > INVITES_MAX {
-            let error = StanzaError::new(Condition::PolicyViolation)
-                .text("Too many people invited at once.");
+            let error = StanzaError::new(Condition::PolicyViolation).text("Too many people invited at once.");
             return self.refuse(sender, message, error, rcx);
         }
         for invite in invites {
@@ -58,21 +53,14 @@ impl Room {
                     continue;
                 }
                 let reason = format!("Invited by {}", sender.jid);
-                self.affiliations
-                    .insert(account.clone(), (Affiliation::Member, None));
+                self.affiliations.insert(account.clone(), (Affiliation::Member, None));
                 self.announce_affiliation(&account, Affiliation::Member, Some(&reason), rcx);
             }
             if self.lobby.is_some() && is_moderator {
                 self.approved.insert(account.clone());
-                rcx.events.push(RoomEvent::Invited {
-                    actor: nick.clone(),
-                    account,
-                });
+                rcx.events.push(RoomEvent::Invited { actor: nick.clone(), account });
             }
-            let reason = invite
-                .get_child("reason", ns::MUC_USER)
-                .map(Element::text)
-                .unwrap_or_default();
+            let reason = invite.get_child("reason", ns::MUC_USER).map(Element::text).unwrap_or_default();
             // COMPAT(lib-jitsi-meet): it takes an invitation only from the room's bare address, and one with a
             // password for an approval it did not ask for.
             let invitation = Element::bare("message", NS_CLIENT)
@@ -83,16 +71,14 @@ impl Room {
                     Element::bare("x", ns::MUC_USER).child(
                         Element::bare("invite", ns::MUC_USER)
                             .with("from", sender.jid.as_str())
-                            .child(
-                                Element::bare("reason", ns::MUC_USER).with_text(reason.as_str()),
-                            ),
+                            .child(Element::bare("reason", ns::MUC_USER).with_text(reason.as_str())),
                     ),
                 )
                 .child(Element::bare("x", ns::CONFERENCE).with("jid", self.jid.as_str()))
-                .child(Element::bare("body", NS_CLIENT).with_text(format!(
-                    "{} invited you to the room {}",
-                    sender.jid, self.jid
-                )));
+                .child(
+                    Element::bare("body", NS_CLIENT)
+                        .with_text(format!("{} invited you to the room {}", sender.jid, self.jid)),
+                );
             rcx.cx.out.push(Outbound::element(to, invitation));
         }
     }
@@ -105,26 +91,17 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) {
-        let inviter = decline
-            .attr("to")
-            .and_then(|to| Jid::new(to).ok())
-            .filter(|to| {
-                self.occupants.values().any(|occupant| {
-                    occupant.session.as_str() == to.as_str()
-                        || occupant.account.as_str() == to.as_str()
-                })
-            });
+        let inviter = decline.attr("to").and_then(|to| Jid::new(to).ok()).filter(|to| {
+            self.occupants
+                .values()
+                .any(|occupant| occupant.session.as_str() == to.as_str() || occupant.account.as_str() == to.as_str())
+        });
         let Some(inviter) = inviter else {
             return self.refuse(sender, message, Condition::ItemNotFound.into(), rcx);
         };
-        let reason = decline
-            .get_child("reason", ns::MUC_USER)
-            .map(Element::text)
-            .unwrap_or_default();
-        let answer = Element::bare("message", NS_CLIENT)
-            .with("from", self.jid.as_str())
-            .with("to", inviter.as_str())
-            .child(
+        let reason = decline.get_child("reason", ns::MUC_USER).map(Element::text).unwrap_or_default();
+        let answer =
+            Element::bare("message", NS_CLIENT).with("from", self.jid.as_str()).with("to", inviter.as_str()).child(
                 Element::bare("x", ns::MUC_USER).child(
                     Element::bare("decline", ns::MUC_USER)
                         .with("from", sender.jid.to_bare().to_string())

@@ -9,9 +9,7 @@ use crate::component::SenderContext;
 use crate::muc::affiliation::{Affiliation, Role};
 use crate::muc::history::HistoryRequest;
 use crate::muc::occupant::{Occupant, OccupantId, PresencePayload};
-use crate::muc::policy::{
-    ban, focus_gate, lobby, max_occupants, members_only, nickname, password, permissions,
-};
+use crate::muc::policy::{ban, focus_gate, lobby, max_occupants, members_only, nickname, password, permissions};
 use crate::muc::presence::{Actor, Notice};
 use crate::muc::room::{Room, RoomContext, RoomEvent, RoomKind, role_for};
 use crate::muc::settings::FOCUS_NICK;
@@ -46,27 +44,14 @@ impl Room {
             Verdict::Admit { affiliation } => {
                 self.enter(sender, nick, presence, payload, affiliation, rcx);
             }
-            Verdict::Wait => {
-                match self
-                    .gate
-                    .wait(sender, presence, rcx.cx.now.monotonic_ms)
-                {
-                    Ok(at_ms) => rcx.events.push(RoomEvent::Deadline {
-                        at_ms,
-                        session: sender.jid.clone(),
-                    }),
-                    Err(error) => self.refuse(sender, presence, error, rcx),
-                }
-            }
+            Verdict::Wait => match self.gate.wait(sender, presence, rcx.cx.now.monotonic_ms) {
+                Ok(at_ms) => rcx.events.push(RoomEvent::Deadline { at_ms, session: sender.jid.clone() }),
+                Err(error) => self.refuse(sender, presence, error, rcx),
+            },
             Verdict::Refuse(error) => {
                 let mut answer = error.answer(presence, sender.jid.as_str());
                 lobby::extend_answer(self, &error, &mut answer);
-                rcx.cx
-                    .out
-                    .push(crate::component::Outbound::element(
-                        sender.jid.clone(),
-                        answer,
-                    ));
+                rcx.cx.out.push(crate::component::Outbound::element(sender.jid.clone(), answer));
             }
         }
     }
@@ -81,10 +66,7 @@ impl Room {
         rcx: &RoomContext<'_, '_>,
     ) -> Verdict {
         let account = sender.jid.to_bare();
-        let given = presence
-            .get_child("x", ns::MUC)
-            .and_then(|x| x.get_child("password", ns::MUC))
-            .map(Element::text);
+        let given = presence.get_child("x", ns::MUC).and_then(|x| x.get_child("password", ns::MUC)).map(Element::text);
         let knows_password = password::is_correct(self, given.as_deref());
         let affiliation = self.affiliation(&account, rcx);
         let result = nickname::check(self, sender, nick)
@@ -96,20 +78,13 @@ impl Room {
         if focus_gate::is_closed(self, sender) {
             return Verdict::Wait;
         }
-        let result = lobby::check(
-            self,
-            affiliation,
-            payload.display_name.as_deref(),
-            knows_password,
-            rcx,
-        );
+        let result = lobby::check(self, affiliation, payload.display_name.as_deref(), knows_password, rcx);
         if let Err(error) = result {
             return error.into();
         }
         // Knowing the password of a meeting with a lobby makes a member (and a member it stays).
         let affiliation = if self.lobby.is_some() && affiliation == Affiliation::None {
-            self.affiliations
-                .insert(account.clone(), (Affiliation::Member, None));
+            self.affiliations.insert(account.clone(), (Affiliation::Member, None));
             Affiliation::Member
         } else {
             affiliation
@@ -184,16 +159,9 @@ impl Room {
         if self.config.whois_anyone {
             own_statuses.push("100");
         }
-        let own_children = if occupant.role == Role::Moderator {
-            permissions::children(self, occupant)
-        } else {
-            String::new()
-        };
-        let notice = Notice {
-            own_statuses: &own_statuses,
-            own_children: &own_children,
-            ..Notice::default()
-        };
+        let own_children =
+            if occupant.role == Role::Moderator { permissions::children(self, occupant) } else { String::new() };
+        let notice = Notice { own_statuses: &own_statuses, own_children: &own_children, ..Notice::default() };
         self.tell_self(occupant, affiliation, &notice, rcx);
         if occupant.is_admin {
             // COMPAT(jicofo): it looks the conference up by the room of this message and knows it only once inside.
@@ -206,14 +174,11 @@ impl Room {
         self.polls.greet(self, occupant, rcx);
 
         // What was said; the subject ends it, even when empty.
-        self.history
-            .replay(self, occupant, HistoryRequest::read(presence), rcx);
+        self.history.replay(self, occupant, HistoryRequest::read(presence), rcx);
         self.send_subject(&sender.jid, rcx);
 
         self.metadata_from_presence(sender, presence, rcx);
-        rcx.events.push(RoomEvent::Joined {
-            session: sender.jid.clone(),
-        });
+        rcx.events.push(RoomEvent::Joined { session: sender.jid.clone() });
 
         if nick == FOCUS_NICK && sender.is_admin {
             self.open_gate(rcx);
@@ -247,9 +212,7 @@ impl Room {
             return self.refuse(
                 sender,
                 presence,
-                StanzaError::new(Condition::NotAllowed)
-                    .of_type(ErrorType::Cancel)
-                    .text("Nick changes are not allowed"),
+                StanzaError::new(Condition::NotAllowed).of_type(ErrorType::Cancel).text("Nick changes are not allowed"),
                 rcx,
             );
         }
@@ -267,12 +230,7 @@ impl Room {
         };
         self.by_nick.remove(occupant.nick());
         let affiliation = self.affiliation(&occupant.account, rcx);
-        let notice = Notice {
-            unavailable: true,
-            statuses: &["303"],
-            new_nick: Some(nick),
-            ..Notice::default()
-        };
+        let notice = Notice { unavailable: true, statuses: &["303"], new_nick: Some(nick), ..Notice::default() };
         self.tell_others(&occupant, affiliation, &notice, rcx);
         self.tell_self(&occupant, affiliation, &notice, rcx);
         occupant.address = address;
@@ -287,9 +245,7 @@ impl Room {
     pub(super) fn actor(&self, sender: &SenderContext) -> Actor {
         Actor {
             session: sender.jid.clone(),
-            nick: self
-                .occupant(&sender.jid)
-                .map(|occupant| occupant.nick().to_owned()),
+            nick: self.occupant(&sender.jid).map(|occupant| occupant.nick().to_owned()),
         }
     }
 }

@@ -43,23 +43,15 @@ impl Room {
                 }
             }
             (Some("groupchat"), None) => self.groupchat(sender, message, rcx),
-            (Some("groupchat"), Some(_)) => self.refuse(
-                sender,
-                message,
-                StanzaError::new(Condition::BadRequest).of_type(ErrorType::Modify),
-                rcx,
-            ),
+            (Some("groupchat"), Some(_)) => {
+                self.refuse(sender, message, StanzaError::new(Condition::BadRequest).of_type(ErrorType::Modify), rcx)
+            }
             (_, Some(nick)) => self.private_message(sender, nick, message, rcx),
             (_, None) => self.message_to_room(sender, message, rcx),
         }
     }
 
-    fn groupchat(
-        &mut self,
-        sender: &SenderContext,
-        message: &Element,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    fn groupchat(&mut self, sender: &SenderContext, message: &Element, rcx: &mut RoomContext<'_, '_>) {
         let Some(occupant) = self.occupant(&sender.jid) else {
             return self.refuse(sender, message, Condition::NotAcceptable.into(), rcx);
         };
@@ -77,8 +69,7 @@ impl Room {
     pub(super) fn reflect(&mut self, from: &str, message: &Element, rcx: &mut RoomContext<'_, '_>) {
         let mut copy = Element::bare("message", NS_CLIENT);
         for ((attribute_ns, name), value) in message.attrs() {
-            copy.attrs_mut()
-                .insert(attribute_ns.clone(), name.clone(), value.clone());
+            copy.attrs_mut().insert(attribute_ns.clone(), name.clone(), value.clone());
         }
         copy.take("to");
         copy.put("from", from);
@@ -95,8 +86,7 @@ impl Room {
             copy.append_node(node.clone());
         }
         if history::is_kept(&copy) {
-            self.history
-                .keep(&copy, self.config.history_length, rcx.cx.now.unix_ms);
+            self.history.keep(&copy, self.config.history_length, rcx.cx.now.unix_ms);
         }
         self.broadcast(&SharedStanza::new(&copy), rcx.cx);
     }
@@ -125,10 +115,7 @@ impl Room {
         if !moderation::allows_message(self, from, Some(to)) {
             return self.refuse(sender, message, Condition::Forbidden.into(), rcx);
         }
-        let mut copy = message
-            .clone()
-            .with("from", from.address.as_str())
-            .with("to", to.session.as_str());
+        let mut copy = message.clone().with("from", from.address.as_str()).with("to", to.session.as_str());
         copy.remove_child("x", ns::MUC_USER);
         copy.append_child(Element::bare("x", ns::MUC_USER));
         let to = to.session.clone();
@@ -136,12 +123,7 @@ impl Room {
     }
 
     /// A message to the room that is not for everybody: invitations and answers to them.
-    fn message_to_room(
-        &mut self,
-        sender: &SenderContext,
-        message: &Element,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    fn message_to_room(&mut self, sender: &SenderContext, message: &Element, rcx: &mut RoomContext<'_, '_>) {
         let x = message.get_child("x", ns::MUC_USER);
         if let Some(x) = x.filter(|x| x.has_child("invite", ns::MUC_USER)) {
             return self.invite(sender, x, message, rcx);
@@ -159,11 +141,7 @@ impl Room {
 }
 
 fn says_gone(message: &Element) -> bool {
-    message
-        .get_child("error", NS_CLIENT)
-        .is_some_and(|error| {
-            error
-                .children()
-                .any(|child| child.ns() == NS_STANZA_ERRORS && GONE.contains(&child.name()))
-        })
+    message.get_child("error", NS_CLIENT).is_some_and(|error| {
+        error.children().any(|child| child.ns() == NS_STANZA_ERRORS && GONE.contains(&child.name()))
+    })
 }

@@ -86,9 +86,7 @@ impl PresencePayload {
         for node in presence.nodes() {
             match node {
                 Node::Element(child) => {
-                    if is_reserved(child, from_admin)
-                        || (region.is_some() && child.name() == REGION)
-                    {
+                    if is_reserved(child, from_admin) || (region.is_some() && child.name() == REGION) {
                         continue;
                     }
                     if child.is("nick", ns::NICK) {
@@ -100,11 +98,7 @@ impl PresencePayload {
             }
         }
         if let Some(region) = region {
-            xml::write(
-                &Element::builder(REGION, NS_CLIENT).append(region).build(),
-                NS_CLIENT,
-                &mut children,
-            );
+            xml::write(&Element::builder(REGION, NS_CLIENT).append(region).build(), NS_CLIENT, &mut children);
         }
         Self {
             id: presence.attr("id").map(str::to_owned),

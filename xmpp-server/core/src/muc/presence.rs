@@ -81,9 +81,7 @@ impl Room {
     ) {
         let mut variants = Variants::default();
         for viewer in self.occupants.values() {
-            if viewer.session == about.session
-                || moderation::hides_presence(self, viewer, about)
-            {
+            if viewer.session == about.session || moderation::hides_presence(self, viewer, about) {
                 continue;
             }
             let (view, slot) = if self.sees_addresses(viewer) {
@@ -91,11 +89,8 @@ impl Room {
             } else {
                 (View::Anonymous, &mut variants.anonymous)
             };
-            let stanza =
-                slot.get_or_insert_with(|| render(about, affiliation, notice, view));
-            rcx.cx
-                .out
-                .push(Outbound::shared(viewer.session.clone(), stanza));
+            let stanza = slot.get_or_insert_with(|| render(about, affiliation, notice, view));
+            rcx.cx.out.push(Outbound::shared(viewer.session.clone(), stanza));
         }
     }
 
@@ -108,31 +103,18 @@ impl Room {
         rcx: &mut RoomContext<'_, '_>,
     ) {
         let stanza = render(about, affiliation, notice, View::Own);
-        rcx.cx
-            .out
-            .push(Outbound::shared(about.session.clone(), &stanza));
+        rcx.cx.out.push(Outbound::shared(about.session.clone(), &stanza));
     }
 
     /// Tells one occupant about another.
-    pub(super) fn tell_one(
-        &self,
-        viewer: &Occupant,
-        about: &Occupant,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    pub(super) fn tell_one(&self, viewer: &Occupant, about: &Occupant, rcx: &mut RoomContext<'_, '_>) {
         if moderation::hides_presence(self, viewer, about) {
             return;
         }
-        let view = if self.sees_addresses(viewer) {
-            View::Full
-        } else {
-            View::Anonymous
-        };
+        let view = if self.sees_addresses(viewer) { View::Full } else { View::Anonymous };
         let affiliation = self.affiliation(&about.account, rcx);
         let stanza = render(about, affiliation, &Notice::default(), view);
-        rcx.cx
-            .out
-            .push(Outbound::shared(viewer.session.clone(), &stanza));
+        rcx.cx.out.push(Outbound::shared(viewer.session.clone(), &stanza));
     }
 
     /// A new full presence of an occupant. With a join element the sender lost its view of the room and gets all of
@@ -179,84 +161,41 @@ impl Room {
         sender: &SenderContext,
         presence: &Element,
     ) -> Result<PresencePayload, StanzaError> {
-        let payload = PresencePayload::read(
-            presence,
-            sender.is_admin,
-            sender.params.region.as_deref(),
-        );
+        let payload = PresencePayload::read(presence, sender.is_admin, sender.params.region.as_deref());
         if payload.children.len() > PRESENCE_BYTES_MAX {
-            return Err(StanzaError::new(Condition::PolicyViolation)
-                .text("This presence is too large to be kept."));
+            return Err(StanzaError::new(Condition::PolicyViolation).text("This presence is too large to be kept."));
         }
         Ok(payload)
     }
 
     /// An occupant leaves, by its own word (`presence`) or because its session ended.
-    pub(super) fn leave(
-        &mut self,
-        id: OccupantId,
-        presence: Option<&Element>,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
-        let payload = presence
-            .map(|presence| PresencePayload::read(presence, false, None))
-            .unwrap_or_default();
-        let farewell = if payload.children.len() > PRESENCE_BYTES_MAX {
-            ""
-        } else {
-            &payload.children
-        };
-        let notice = Notice {
-            unavailable: true,
-            farewell,
-            lang: payload.lang.as_deref(),
-            ..Notice::default()
-        };
+    pub(super) fn leave(&mut self, id: OccupantId, presence: Option<&Element>, rcx: &mut RoomContext<'_, '_>) {
+        let payload = presence.map(|presence| PresencePayload::read(presence, false, None)).unwrap_or_default();
+        let farewell = if payload.children.len() > PRESENCE_BYTES_MAX { "" } else { &payload.children };
+        let notice = Notice { unavailable: true, farewell, lang: payload.lang.as_deref(), ..Notice::default() };
         self.remove(id, &notice, rcx);
     }
 
     /// An occupant could not be reached: it is removed with status 333 (XEP-0045 §9.3.2 calls it an error kick).
-    pub(super) fn remove_unreachable(
-        &mut self,
-        id: OccupantId,
-        error: &Element,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    pub(super) fn remove_unreachable(&mut self, id: OccupantId, error: &Element, rcx: &mut RoomContext<'_, '_>) {
         let condition = error
             .get_child("error", NS_CLIENT)
             .and_then(|error| {
-                error
-                    .children()
-                    .find(|child| {
-                        child.ns() == crate::stanza::NS_STANZA_ERRORS && child.name() != "text"
-                    })
+                error.children().find(|child| child.ns() == crate::stanza::NS_STANZA_ERRORS && child.name() != "text")
             })
-            .map_or_else(
-                || "undefined condition".to_owned(),
-                |child| child.name().replace('-', " "),
-            );
+            .map_or_else(|| "undefined condition".to_owned(), |child| child.name().replace('-', " "));
         let mut farewell = String::new();
         xml::write(
             &Element::bare("status", NS_CLIENT).with_text(format!("Kicked: {condition}")),
             NS_CLIENT,
             &mut farewell,
         );
-        let notice = Notice {
-            unavailable: true,
-            farewell: &farewell,
-            statuses: &["333"],
-            ..Notice::default()
-        };
+        let notice = Notice { unavailable: true, farewell: &farewell, statuses: &["333"], ..Notice::default() };
         self.remove(id, &notice, rcx);
     }
 
     /// Takes an occupant out and tells everybody.
-    pub(super) fn remove(
-        &mut self,
-        id: OccupantId,
-        notice: &Notice<'_>,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    pub(super) fn remove(&mut self, id: OccupantId, notice: &Notice<'_>, rcx: &mut RoomContext<'_, '_>) {
         let Some(mut occupant) = self.occupants.remove(&id) else {
             return;
         };
@@ -267,9 +206,7 @@ impl Room {
         self.tell_others(&occupant, affiliation, notice, rcx);
         self.tell_self(&occupant, affiliation, notice, rcx);
         self.speaker_stats.left(&occupant.session, rcx.cx.now);
-        rcx.events.push(RoomEvent::Left {
-            session: occupant.session,
-        });
+        rcx.events.push(RoomEvent::Left { session: occupant.session });
     }
 
     /// Gives an occupant a role and tells everybody, if it differs or if `always`.
@@ -288,17 +225,8 @@ impl Room {
         occupant.role = role;
         let occupant = &self.occupants[&id];
         let affiliation = self.affiliation(&occupant.account, rcx);
-        let own_children = if became_moderator {
-            permissions::children(self, occupant)
-        } else {
-            String::new()
-        };
-        let notice = Notice {
-            actor,
-            reason,
-            own_children: &own_children,
-            ..Notice::default()
-        };
+        let own_children = if became_moderator { permissions::children(self, occupant) } else { String::new() };
+        let notice = Notice { actor, reason, own_children: &own_children, ..Notice::default() };
         self.tell_others(occupant, affiliation, &notice, rcx);
         self.tell_self(occupant, affiliation, &notice, rcx);
         rcx.events.push(RoomEvent::Changed);
@@ -331,12 +259,7 @@ impl Room {
 }
 
 /// One variant of an announcement.
-fn render(
-    about: &Occupant,
-    affiliation: Affiliation,
-    notice: &Notice<'_>,
-    view: View,
-) -> SharedStanza {
+fn render(about: &Occupant, affiliation: Affiliation, notice: &Notice<'_>, view: View) -> SharedStanza {
     let mut head = String::with_capacity(160);
     head.push_str("<presence");
     xml::write_namespace(NS_CLIENT, &mut head);
@@ -353,11 +276,7 @@ fn render(
     if let Some(lang) = lang {
         xml::write_attribute("xml:lang", lang, &mut head);
     }
-    let children = if notice.unavailable {
-        notice.farewell
-    } else {
-        &about.presence.children
-    };
+    let children = if notice.unavailable { notice.farewell } else { &about.presence.children };
     let mut tail = String::with_capacity(children.len() + 400);
     tail.push('>');
     tail.push_str(children);
@@ -372,11 +291,7 @@ fn render(
     tail.push_str("<x");
     xml::write_namespace(ns::MUC_USER, &mut tail);
     tail.push('>');
-    let own = if view == View::Own {
-        notice.own_statuses
-    } else {
-        &[]
-    };
+    let own = if view == View::Own { notice.own_statuses } else { &[] };
     for code in notice.statuses.iter().chain(own) {
         write_status(code, &mut tail);
     }

@@ -231,9 +231,7 @@ impl Room {
 
     /// Room of the focus's own health checks.
     pub fn is_health_check(&self) -> bool {
-        self.jid
-            .node()
-            .is_some_and(|node| node.as_str().starts_with(HEALTH_CHECK_PREFIX))
+        self.jid.node().is_some_and(|node| node.as_str().starts_with(HEALTH_CHECK_PREFIX))
     }
 
     /// A meeting or one of its side rooms, and no health check: where the meeting's features work.
@@ -253,12 +251,7 @@ impl Room {
     }
 
     /// [`Room::affiliation`] outside of a handler.
-    pub fn affiliation_in(
-        &self,
-        account: &BareJid,
-        settings: &Settings,
-        main: Option<&Self>,
-    ) -> Affiliation {
+    pub fn affiliation_in(&self, account: &BareJid, settings: &Settings, main: Option<&Self>) -> Affiliation {
         if settings.is_admin(account) {
             return Affiliation::Owner;
         }
@@ -269,9 +262,7 @@ impl Room {
     }
 
     pub(super) fn stored_affiliation(&self, account: &BareJid) -> Affiliation {
-        self.affiliations
-            .get(account)
-            .map_or(Affiliation::None, |(affiliation, _)| *affiliation)
+        self.affiliations.get(account).map_or(Affiliation::None, |(affiliation, _)| *affiliation)
     }
 
     /// Handles a stanza to the room or to one of its occupants.
@@ -300,12 +291,7 @@ impl Room {
         let known = self.by_session.get(&sender.jid).copied();
         match presence.attr("type") {
             None => match (known, nick) {
-                (_, None) => self.refuse(
-                    sender,
-                    presence,
-                    Condition::JidMalformed.into(),
-                    rcx,
-                ),
+                (_, None) => self.refuse(sender, presence, Condition::JidMalformed.into(), rcx),
                 (Some(id), Some(nick)) if self.occupants[&id].nick() == nick => {
                     self.update_presence(id, sender, presence, rcx);
                 }
@@ -332,12 +318,7 @@ impl Room {
                 }
             }
             Some("probe") => self.probe(sender, nick, presence, rcx),
-            Some(_) => self.refuse(
-                sender,
-                presence,
-                Condition::BadRequest.into(),
-                rcx,
-            ),
+            Some(_) => self.refuse(sender, presence, Condition::BadRequest.into(), rcx),
         }
     }
 
@@ -363,8 +344,7 @@ impl Room {
     /// Sends one shared stanza to everybody inside.
     pub(crate) fn broadcast(&self, stanza: &SharedStanza, cx: &mut Context<'_>) {
         for occupant in self.occupants.values() {
-            cx.out
-                .push(Outbound::shared(occupant.session.clone(), stanza));
+            cx.out.push(Outbound::shared(occupant.session.clone(), stanza));
         }
     }
 
@@ -374,10 +354,8 @@ impl Room {
         for code in codes {
             x.append_child(Element::bare("status", ns::MUC_USER).with("code", *code));
         }
-        let message = Element::bare("message", NS_CLIENT)
-            .with("type", "groupchat")
-            .with("from", self.jid.as_str())
-            .child(x);
+        let message =
+            Element::bare("message", NS_CLIENT).with("type", "groupchat").with("from", self.jid.as_str()).child(x);
         self.broadcast(&SharedStanza::new(&message), rcx.cx);
     }
 
@@ -389,12 +367,7 @@ impl Room {
     /// Sends away those who waited too long at the gate.
     pub fn handle_timeout(&mut self, rcx: &mut RoomContext<'_, '_>) {
         for waiting in self.gate.take_expired(rcx.cx.now.monotonic_ms) {
-            self.refuse(
-                &waiting.sender,
-                &waiting.presence,
-                super::policy::creation::refusal(),
-                rcx,
-            );
+            self.refuse(&waiting.sender, &waiting.presence, super::policy::creation::refusal(), rcx);
         }
     }
 
@@ -412,10 +385,7 @@ pub fn refuse(sender: &SenderContext, stanza: &Element, error: &StanzaError, cx:
         _ => false,
     };
     if !is_answer {
-        cx.out.push(Outbound::element(
-            sender.jid.clone(),
-            error.answer(stanza, sender.jid.as_str()),
-        ));
+        cx.out.push(Outbound::element(sender.jid.clone(), error.answer(stanza, sender.jid.as_str())));
     }
 }
 

@@ -12,9 +12,7 @@ use crate::muc::room::{Room, RoomContext, RoomEvent, RoomKind, refuse};
 use crate::muc::settings::Settings;
 use crate::ns;
 use crate::service::lobby::Outcome;
-use crate::service::{
-    av_moderation, breakout, end_conference, host, lobby, polls, room_metadata, speaker_stats,
-};
+use crate::service::{av_moderation, breakout, end_conference, host, lobby, polls, room_metadata, speaker_stats};
 use crate::stanza_error::{Condition, StanzaError};
 use crate::xml::ElementExt;
 
@@ -113,8 +111,7 @@ impl Rooms {
         let Some(Place::Rooms(service)) = self.domains.get(jid.domain().as_str()) else {
             return None;
         };
-        self.rooms
-            .get(&(*service, jid.node()?.as_str().to_owned()))
+        self.rooms.get(&(*service, jid.node()?.as_str().to_owned()))
     }
 
     /// How many rooms there are.
@@ -135,8 +132,9 @@ impl Rooms {
     fn main_key(&self, key: &RoomKey) -> Option<RoomKey> {
         match key.0 {
             Service::Lobby => Some((Service::Conference, key.1.clone())),
-            Service::Breakout => breakout::main_of(&self.breakouts, &key.1)
-                .map(|main| (Service::Conference, main.to_owned())),
+            Service::Breakout => {
+                breakout::main_of(&self.breakouts, &key.1).map(|main| (Service::Conference, main.to_owned()))
+            }
             Service::Conference | Service::Brewery => None,
         }
     }
@@ -153,23 +151,14 @@ impl Rooms {
         let result = if let Some(main) = main {
             // Taken out for the time being, so that the main room can be read beside it.
             let mut room = self.rooms.remove(key)?;
-            let mut rcx = RoomContext {
-                cx,
-                settings: &self.settings,
-                main: self.rooms.get(&main),
-                events: &mut events,
-            };
+            let mut rcx =
+                RoomContext { cx, settings: &self.settings, main: self.rooms.get(&main), events: &mut events };
             let result = act(&mut room, &mut rcx);
             self.rooms.insert(key.clone(), room);
             result
         } else {
             let room = self.rooms.get_mut(key)?;
-            let mut rcx = RoomContext {
-                cx,
-                settings: &self.settings,
-                main: None,
-                events: &mut events,
-            };
+            let mut rcx = RoomContext { cx, settings: &self.settings, main: None, events: &mut events };
             act(room, &mut rcx)
         };
         self.carry_out(key, events, cx);
@@ -180,10 +169,7 @@ impl Rooms {
         for event in events {
             match event {
                 RoomEvent::Joined { session } => {
-                    self.sessions
-                        .entry(session)
-                        .or_default()
-                        .insert(key.clone());
+                    self.sessions.entry(session).or_default().insert(key.clone());
                     self.breakout_changed(key, cx);
                 }
                 RoomEvent::Left { session } => {
@@ -200,21 +186,13 @@ impl Rooms {
                 RoomEvent::Invited { actor, account } => {
                     self.admit_from_lobby(key, &actor, &account, cx);
                 }
-                RoomEvent::Kicked {
-                    actor_account,
-                    nick,
-                    display_name,
-                    ..
-                } => {
+                RoomEvent::Kicked { actor_account, nick, display_name, .. } => {
                     if key.0 == Service::Lobby {
                         self.denied_in_lobby(key, &actor_account, &nick, display_name, cx);
                     }
                 }
                 RoomEvent::Deadline { at_ms, session } => {
-                    self.sessions
-                        .entry(session)
-                        .or_default()
-                        .insert(key.clone());
+                    self.sessions.entry(session).or_default().insert(key.clone());
                     self.deadlines.insert((at_ms, key.clone()));
                 }
                 RoomEvent::Destroyed => self.destroyed(key, cx),
@@ -271,36 +249,15 @@ impl Rooms {
         });
     }
 
-    fn admit_from_lobby(
-        &mut self,
-        key: &RoomKey,
-        actor: &str,
-        account: &BareJid,
-        cx: &mut Context<'_>,
-    ) {
+    fn admit_from_lobby(&mut self, key: &RoomKey, actor: &str, account: &BareJid, cx: &mut Context<'_>) {
         let knocker = self
             .rooms
             .get(&(Service::Lobby, key.1.clone()))
-            .and_then(|lobby| {
-                lobby
-                    .occupants()
-                    .find(|occupant| occupant.account == *account)
-            })
-            .map(|occupant| {
-                (
-                    occupant.address.to_string(),
-                    occupant.display_name().map(str::to_owned),
-                )
-            });
+            .and_then(|lobby| lobby.occupants().find(|occupant| occupant.account == *account))
+            .map(|occupant| (occupant.address.to_string(), occupant.display_name().map(str::to_owned)));
         if let Some((address, name)) = knocker {
             self.with_room(key, cx, |room, rcx| {
-                room.announce_lobby_outcome(
-                    actor,
-                    Outcome::Granted,
-                    &address,
-                    name.as_deref(),
-                    rcx,
-                );
+                room.announce_lobby_outcome(actor, Outcome::Granted, &address, name.as_deref(), rcx);
             });
         }
     }
@@ -343,10 +300,7 @@ impl Rooms {
         cx: &mut Context<'_>,
     ) -> Result<(), StanzaError> {
         // Bridges and focus only.
-        if service == Service::Brewery
-            && sender.jid.domain().as_str() != self.settings.auth_host
-            && !sender.is_admin
-        {
+        if service == Service::Brewery && sender.jid.domain().as_str() != self.settings.auth_host && !sender.is_admin {
             return Err(Condition::Forbidden.into());
         }
         let Some(node) = to.node() else {
@@ -354,9 +308,7 @@ impl Rooms {
         };
         let key = (service, node.as_str().to_owned());
         let nick = to.resource().map(|nick| nick.as_str());
-        let is_join = stanza.name() == "presence"
-            && stanza.attr("type").is_none()
-            && stanza.has_child("x", ns::MUC);
+        let is_join = stanza.name() == "presence" && stanza.attr("type").is_none() && stanza.has_child("x", ns::MUC);
         if is_join {
             self.check_places(sender, &key)?;
             self.open(&key, sender, cx)?;
@@ -364,52 +316,41 @@ impl Rooms {
         let found = self.with_room(&key, cx, |room, rcx| {
             room.handle(sender, nick, stanza, rcx);
         });
-        if found.is_some()
-            || (stanza.name() == "presence" && stanza.attr("type") == Some("unavailable"))
-        {
+        if found.is_some() || (stanza.name() == "presence" && stanza.attr("type") == Some("unavailable")) {
             return Ok(());
         }
         Err(StanzaError::new(Condition::ItemNotFound).by(to.domain().as_str()))
     }
 
     fn check_places(&self, sender: &SenderContext, key: &RoomKey) -> Result<(), StanzaError> {
-        let is_over = self.sessions.get(&sender.jid).is_some_and(|places| {
-            places.len() >= ROOMS_PER_SESSION_MAX && !places.contains(key)
-        });
+        let is_over = self
+            .sessions
+            .get(&sender.jid)
+            .is_some_and(|places| places.len() >= ROOMS_PER_SESSION_MAX && !places.contains(key));
         if is_over && !sender.is_admin {
-            return Err(StanzaError::new(Condition::ResourceConstraint)
-                .text("You are in too many rooms at once."));
+            return Err(StanzaError::new(Condition::ResourceConstraint).text("You are in too many rooms at once."));
         }
         Ok(())
     }
 
     /// Makes sure that a room to be joined exists.
-    fn open(
-        &mut self,
-        key: &RoomKey,
-        sender: &SenderContext,
-        cx: &mut Context<'_>,
-    ) -> Result<(), StanzaError> {
+    fn open(&mut self, key: &RoomKey, sender: &SenderContext, cx: &mut Context<'_>) -> Result<(), StanzaError> {
         if self.rooms.contains_key(key) {
             return Ok(());
         }
         if key.0 == Service::Lobby {
             // A lobby exists as long as its meeting wants it.
-            return Err(
-                StanzaError::new(Condition::ItemNotFound).by(self.settings.service(lobby::LABEL))
-            );
+            return Err(StanzaError::new(Condition::ItemNotFound).by(self.settings.service(lobby::LABEL)));
         }
         if !creation::allows(sender) {
             return Err(creation::refusal());
         }
         if self.rooms.len() >= self.settings.rooms_max {
-            return Err(StanzaError::new(Condition::ResourceConstraint)
-                .text("This server has no room for another meeting."));
+            return Err(
+                StanzaError::new(Condition::ResourceConstraint).text("This server has no room for another meeting.")
+            );
         }
-        let jid = self
-            .address(key)
-            .filter(|_| key.1.len() <= NODE_BYTES_MAX)
-            .ok_or(Condition::JidMalformed)?;
+        let jid = self.address(key).filter(|_| key.1.len() <= NODE_BYTES_MAX).ok_or(Condition::JidMalformed)?;
         let meeting_id = crate::random::uuid(cx.random);
         let mut room = Room::new(key.0.kind(), jid, meeting_id);
         if key.0 == Service::Breakout {
@@ -439,9 +380,7 @@ impl Rooms {
         let payload = stanza.children().next().ok_or(Condition::BadRequest)?;
         let payload = match (payload.name(), payload.ns().as_str(), stanza.attr("type")) {
             ("ping", ns::PING, Some("get")) => None,
-            ("query", ns::DISCO_INFO, Some("get")) => {
-                Some(self.service_info(service, sender, payload)?)
-            }
+            ("query", ns::DISCO_INFO, Some("get")) => Some(self.service_info(service, sender, payload)?),
             ("query", ns::DISCO_ITEMS, Some("get")) => Some(self.public_rooms(service)),
             _ => return Err(Condition::ServiceUnavailable.into()),
         };
@@ -449,21 +388,14 @@ impl Rooms {
         Ok(())
     }
 
-    fn service_info(
-        &self,
-        service: Service,
-        sender: &SenderContext,
-        query: &Element,
-    ) -> Result<Element, StanzaError> {
+    fn service_info(&self, service: Service, sender: &SenderContext, query: &Element) -> Result<Element, StanzaError> {
         let mut answer = Element::bare("query", ns::DISCO_INFO);
         let mut features = Vec::new();
         match (service, query.attr("node")) {
             // What clients ask the components of a meeting for.
             (Service::Lobby, Some("lobbyrooms")) => {
                 answer.put("node", "lobbyrooms");
-                let has_lobby = self
-                    .meeting_of(sender)
-                    .is_some_and(|key| self.rooms[&key].lobby.is_some());
+                let has_lobby = self.meeting_of(sender).is_some_and(|key| self.rooms[&key].lobby.is_some());
                 if has_lobby && self.settings.lobby_display_name_required {
                     features.push(ns::LOBBY_DISPLAYNAME_REQUIRED);
                 }
@@ -544,11 +476,7 @@ impl Rooms {
     /// The room of a meeting that a session is in: the meeting itself or one of its side rooms. `named` is what the
     /// message names.
     fn room_of(&self, sender: &SenderContext, named: Option<&str>) -> Option<RoomKey> {
-        let holds = |key: &RoomKey| {
-            self.rooms
-                .get(key)
-                .is_some_and(|room| room.occupant(&sender.jid).is_some())
-        };
+        let holds = |key: &RoomKey| self.rooms.get(key).is_some_and(|room| room.occupant(&sender.jid).is_some());
         if let Some(named) = named.and_then(|named| BareJid::new(named).ok()) {
             let Some(Place::Rooms(service)) = self.domains.get(named.domain().as_str()) else {
                 return None;
@@ -591,9 +519,7 @@ impl Rooms {
             return Ok(());
         }
         let named = stanza.children().find_map(|child| child.attr("room"));
-        let key = self
-            .room_of(sender, named)
-            .ok_or(Condition::ItemNotFound)?;
+        let key = self.room_of(sender, named).ok_or(Condition::ItemNotFound)?;
         self.with_room(&key, cx, |room, rcx| {
             if !room.has_meeting_features() {
                 return Err(Condition::ServiceUnavailable.into());
@@ -634,11 +560,8 @@ impl Component for Rooms {
     }
 
     fn session_gone(&mut self, session: &SenderContext, cx: &mut Context<'_>) {
-        let places: VecDeque<RoomKey> = self
-            .sessions
-            .remove(&session.jid)
-            .map(|places| places.into_iter().collect())
-            .unwrap_or_default();
+        let places: VecDeque<RoomKey> =
+            self.sessions.remove(&session.jid).map(|places| places.into_iter().collect()).unwrap_or_default();
         for key in places {
             self.with_room(&key, cx, |room, rcx| room.session_gone(&session.jid, rcx));
         }

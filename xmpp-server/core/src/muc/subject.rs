@@ -25,19 +25,14 @@ pub struct Subject {
 impl Subject {
     /// A subject the server set itself.
     pub fn by_server(text: &str, room: &str, unix_ms: u64) -> Self {
-        Self {
-            text: text.to_owned(),
-            from: Some(room.to_owned()),
-            stamp_ms: Some(unix_ms),
-        }
+        Self { text: text.to_owned(), from: Some(room.to_owned()), stamp_ms: Some(unix_ms) }
     }
 }
 
 /// The subject a message sets: one with a body or a thread is conversation.
 pub(super) fn subject_of(message: &Element) -> Option<String> {
     let subject = message.get_child("subject", NS_CLIENT)?;
-    let is_change =
-        !message.has_child("body", NS_CLIENT) && !message.has_child("thread", NS_CLIENT);
+    let is_change = !message.has_child("body", NS_CLIENT) && !message.has_child("thread", NS_CLIENT);
     is_change.then(|| subject.text())
 }
 
@@ -71,22 +66,17 @@ impl Room {
         let Some(occupant) = self.occupant(&sender.jid) else {
             return self.refuse(sender, message, Condition::NotAcceptable.into(), rcx);
         };
-        let allowed = occupant.role == Role::Moderator
-            || (self.config.change_subject && occupant.role >= Role::Participant);
+        let allowed =
+            occupant.role == Role::Moderator || (self.config.change_subject && occupant.role >= Role::Participant);
         if !allowed {
             return self.refuse(sender, message, Condition::Forbidden.into(), rcx);
         }
         if text.len() > SUBJECT_BYTES_MAX {
-            let error = StanzaError::new(Condition::PolicyViolation)
-                .text("This subject is too long.");
+            let error = StanzaError::new(Condition::PolicyViolation).text("This subject is too long.");
             return self.refuse(sender, message, error, rcx);
         }
         let from = occupant.address.to_string();
-        self.subject = Subject {
-            text,
-            from: Some(from.clone()),
-            stamp_ms: Some(rcx.cx.now.unix_ms),
-        };
+        self.subject = Subject { text, from: Some(from.clone()), stamp_ms: Some(rcx.cx.now.unix_ms) };
         self.reflect(&from, message, rcx);
     }
 

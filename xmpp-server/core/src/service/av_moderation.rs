@@ -38,9 +38,7 @@ impl MediaType {
     }
 
     fn parse(value: &str) -> Option<Self> {
-        [Self::Audio, Self::Video, Self::Desktop]
-            .into_iter()
-            .find(|media| media.as_str() == value)
+        [Self::Audio, Self::Video, Self::Desktop].into_iter().find(|media| media.as_str() == value)
     }
 }
 
@@ -74,10 +72,7 @@ impl AvModeration {
 
     fn send(to: &Occupant, json: &Value, rcx: &mut RoomContext<'_, '_>) {
         let service = rcx.settings.service(LABEL);
-        rcx.cx.out.push(Outbound::shared(
-            to.session.clone(),
-            &json_message::from_service(&service, None, json),
-        ));
+        rcx.cx.out.push(Outbound::shared(to.session.clone(), &json_message::from_service(&service, None, json)));
     }
 
     fn enabled_json(room: &Room, media: MediaType, actor: &str, enabled: bool) -> Value {
@@ -106,11 +101,7 @@ impl AvModeration {
             return;
         }
         for (media, moderated) in &self.moderated {
-            Self::send(
-                to,
-                &Self::enabled_json(room, *media, &moderated.actor, true),
-                rcx,
-            );
+            Self::send(to, &Self::enabled_json(room, *media, &moderated.actor, true), rcx);
         }
         if to.role == Role::Moderator && !self.moderated.is_empty() {
             Self::send(to, &self.whitelists_json(room, None, false), rcx);
@@ -118,12 +109,7 @@ impl AvModeration {
     }
 
     /// Tells a new moderator who is allowed.
-    pub(crate) fn became_moderator(
-        &self,
-        room: &Room,
-        to: &Occupant,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    pub(crate) fn became_moderator(&self, room: &Room, to: &Occupant, rcx: &mut RoomContext<'_, '_>) {
         if room.has_meeting_features() && !self.moderated.is_empty() {
             Self::send(to, &self.whitelists_json(room, None, false), rcx);
         }
@@ -138,19 +124,13 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<(), StanzaError> {
-        let command = message
-            .children()
-            .find(|child| child.name() == "av_moderation")
-            .ok_or(Condition::BadRequest)?;
+        let command = message.children().find(|child| child.name() == "av_moderation").ok_or(Condition::BadRequest)?;
         let occupant = self.occupant(&sender.jid).ok_or(Condition::Forbidden)?;
         if occupant.role != Role::Moderator {
             return Err(Condition::Forbidden.into());
         }
         let actor = occupant.address.to_string();
-        let media = command
-            .attr("mediaType")
-            .and_then(MediaType::parse)
-            .ok_or(Condition::BadRequest)?;
+        let media = command.attr("mediaType").and_then(MediaType::parse).ok_or(Condition::BadRequest)?;
         if let Some(enable) = command.attr("enable") {
             self.moderate(media, enable == "true", &actor, rcx);
             return Ok(());
@@ -160,21 +140,12 @@ impl Room {
             (None, Some(who)) => (who, false),
             (None, None) => return Err(Condition::BadRequest.into()),
         };
-        let target = self
-            .occupants()
-            .find(|occupant| occupant.address.as_str() == who)
-            .ok_or(Condition::ItemNotFound)?
-            .clone();
+        let target =
+            self.occupants().find(|occupant| occupant.address.as_str() == who).ok_or(Condition::ItemNotFound)?.clone();
         self.allow(media, &target, allow, &actor, rcx)
     }
 
-    fn moderate(
-        &mut self,
-        media: MediaType,
-        enable: bool,
-        actor: &str,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    fn moderate(&mut self, media: MediaType, enable: bool, actor: &str, rcx: &mut RoomContext<'_, '_>) {
         if enable == self.av_moderation.moderated.contains_key(&media) {
             return;
         }
@@ -185,21 +156,12 @@ impl Room {
                 .map(|occupant| occupant.address.to_string())
                 .take(ALLOWED_MAX)
                 .collect();
-            let start_muted_before = self
-                .metadata
-                .get("startMuted")
-                .and_then(|policy| policy.get(media.as_str()))
-                .cloned();
-            self.metadata
-                .set_in("startMuted", media.as_str(), json!(true));
-            self.av_moderation.moderated.insert(
-                media,
-                Moderated {
-                    actor: actor.to_owned(),
-                    allowed,
-                    start_muted_before,
-                },
-            );
+            let start_muted_before =
+                self.metadata.get("startMuted").and_then(|policy| policy.get(media.as_str())).cloned();
+            self.metadata.set_in("startMuted", media.as_str(), json!(true));
+            self.av_moderation
+                .moderated
+                .insert(media, Moderated { actor: actor.to_owned(), allowed, start_muted_before });
         } else if let Some(moderated) = self.av_moderation.moderated.remove(&media) {
             match moderated.start_muted_before {
                 Some(before) => self.metadata.set_in("startMuted", media.as_str(), before),
@@ -215,9 +177,7 @@ impl Room {
     }
 
     fn send_whitelists(&self, media: MediaType, removed: bool, rcx: &mut RoomContext<'_, '_>) {
-        let json = self
-            .av_moderation
-            .whitelists_json(self, Some(media), removed);
+        let json = self.av_moderation.whitelists_json(self, Some(media), removed);
         for moderator in self.occupants().filter(|o| o.role == Role::Moderator) {
             AvModeration::send(moderator, &json, rcx);
         }

@@ -37,14 +37,8 @@ pub struct BreakoutRooms {
 }
 
 /// The meeting that registered a side room.
-pub(crate) fn main_of<'a>(
-    breakouts: &'a BTreeMap<String, BreakoutRooms>,
-    node: &str,
-) -> Option<&'a str> {
-    breakouts
-        .iter()
-        .find(|(_, rooms)| rooms.names.contains_key(node))
-        .map(|(main, _)| main.as_str())
+pub(crate) fn main_of<'a>(breakouts: &'a BTreeMap<String, BreakoutRooms>, node: &str) -> Option<&'a str> {
+    breakouts.iter().find(|(_, rooms)| rooms.names.contains_key(node)).map(|(main, _)| main.as_str())
 }
 
 fn side(node: &str) -> RoomKey {
@@ -53,12 +47,7 @@ fn side(node: &str) -> RoomKey {
 
 impl Rooms {
     /// A side room is about to be opened: only registered ones may be.
-    pub(crate) fn prepare_breakout(
-        &self,
-        node: &str,
-        room: &mut Room,
-        cx: &Context<'_>,
-    ) -> Result<(), StanzaError> {
+    pub(crate) fn prepare_breakout(&self, node: &str, room: &mut Room, cx: &Context<'_>) -> Result<(), StanzaError> {
         let main = main_of(&self.breakouts, node).ok_or_else(creation::refusal)?;
         room.breakout_main = self.address(&(Service::Conference, main.to_owned()));
         let name = &self.breakouts[main].names[node];
@@ -76,18 +65,14 @@ impl Rooms {
         if message.attr("type") == Some("error") {
             return Ok(());
         }
-        let command = message
-            .children()
-            .find(|child| child.name() == "breakout_rooms")
-            .ok_or(Condition::BadRequest)?;
+        let command = message.children().find(|child| child.name() == "breakout_rooms").ok_or(Condition::BadRequest)?;
         let main = self.meeting_of(sender).ok_or(Condition::ItemNotFound)?;
         if !self.is_moderator_anywhere(&main, &sender.jid) {
             return Err(Condition::Forbidden.into());
         }
         let subject = command.attr("subject").unwrap_or_default();
         if subject.len() > SUBJECT_BYTES_MAX {
-            return Err(StanzaError::new(Condition::PolicyViolation)
-                .text("This name is too long."));
+            return Err(StanzaError::new(Condition::PolicyViolation).text("This name is too long."));
         }
         let room = command
             .attr("breakoutRoomJid")
@@ -132,31 +117,18 @@ impl Rooms {
 
     /// The main room and its side rooms.
     fn rooms_of(&self, main: &RoomKey) -> Vec<RoomKey> {
-        let sides = self
-            .breakouts
-            .get(&main.1)
-            .into_iter()
-            .flat_map(|rooms| rooms.names.keys().map(|node| side(node)));
+        let sides = self.breakouts.get(&main.1).into_iter().flat_map(|rooms| rooms.names.keys().map(|node| side(node)));
         std::iter::once(main.clone()).chain(sides).collect()
     }
 
-    fn add_breakout(
-        &mut self,
-        main: &RoomKey,
-        subject: &str,
-        cx: &mut Context<'_>,
-    ) -> Result<(), StanzaError> {
+    fn add_breakout(&mut self, main: &RoomKey, subject: &str, cx: &mut Context<'_>) -> Result<(), StanzaError> {
         let rooms = self.breakouts.entry(main.1.clone()).or_default();
         if rooms.names.len() >= BREAKOUT_ROOMS_MAX {
             return Err(StanzaError::new(Condition::ResourceConstraint)
                 .text("This meeting has as many breakout rooms as it can have."));
         }
         rooms.counter += 1;
-        let name = if subject.is_empty() {
-            format!("Breakout room #{}", rooms.counter)
-        } else {
-            subject.to_owned()
-        };
+        let name = if subject.is_empty() { format!("Breakout room #{}", rooms.counter) } else { subject.to_owned() };
         rooms.names.insert(crate::random::uuid(cx.random), name);
         self.set_persistent(main, true);
         Ok(())
@@ -181,32 +153,16 @@ impl Rooms {
         }
     }
 
-    fn move_participant(
-        &mut self,
-        main: &RoomKey,
-        command: &Element,
-        cx: &mut Context<'_>,
-    ) -> Result<(), StanzaError> {
-        let participant = command
-            .attr("participantJid")
-            .and_then(|jid| FullJid::new(jid).ok())
-            .ok_or(Condition::JidMalformed)?;
-        let target = command
-            .attr("roomJid")
-            .and_then(|jid| BareJid::new(jid).ok())
-            .ok_or(Condition::JidMalformed)?;
+    fn move_participant(&mut self, main: &RoomKey, command: &Element, cx: &mut Context<'_>) -> Result<(), StanzaError> {
+        let participant =
+            command.attr("participantJid").and_then(|jid| FullJid::new(jid).ok()).ok_or(Condition::JidMalformed)?;
+        let target = command.attr("roomJid").and_then(|jid| BareJid::new(jid).ok()).ok_or(Condition::JidMalformed)?;
         let keys = self.rooms_of(main);
-        if !keys
-            .iter()
-            .any(|key| self.address(key).as_ref() == Some(&target))
-        {
+        if !keys.iter().any(|key| self.address(key).as_ref() == Some(&target)) {
             return Err(Condition::ItemNotFound.into());
         }
-        let is_inside = keys.iter().any(|key| {
-            self.rooms
-                .get(key)
-                .is_some_and(|room| room.occupant(&participant).is_some())
-        });
+        let is_inside =
+            keys.iter().any(|key| self.rooms.get(key).is_some_and(|room| room.occupant(&participant).is_some()));
         if !is_inside {
             return Err(Condition::ItemNotFound.into());
         }
@@ -215,10 +171,7 @@ impl Rooms {
             "roomJid": target.as_str(),
         });
         let service = self.settings.service(LABEL);
-        cx.out.push(Outbound::shared(
-            participant,
-            &json_message::from_service(&service, None, &json),
-        ));
+        cx.out.push(Outbound::shared(participant, &json_message::from_service(&service, None, &json)));
         Ok(())
     }
 
@@ -243,8 +196,7 @@ impl Rooms {
         };
         if rooms.update_at_ms.is_none() {
             rooms.update_at_ms = Some(now_ms + UPDATE_DELAY_MS);
-            self.deadlines
-                .insert((now_ms + UPDATE_DELAY_MS, main.clone()));
+            self.deadlines.insert((now_ms + UPDATE_DELAY_MS, main.clone()));
         }
         if !is_empty {
             rooms.empty_at_ms = None;
@@ -308,12 +260,8 @@ impl Rooms {
                 continue;
             };
             let mut participants = Map::new();
-            for occupant in self
-                .rooms
-                .get(&key)
-                .into_iter()
-                .flat_map(Room::occupants)
-                .filter(|occupant| !occupant.is_admin)
+            for occupant in
+                self.rooms.get(&key).into_iter().flat_map(Room::occupants).filter(|occupant| !occupant.is_admin)
             {
                 let mut participant = json!({
                     "jid": occupant.session.as_str(), "role": occupant.role.as_str(),
@@ -340,15 +288,10 @@ impl Rooms {
         let service = self.settings.service(LABEL);
         let message = json_message::from_service(&service, None, &json);
         for key in self.rooms_of(main) {
-            for occupant in self
-                .rooms
-                .get(&key)
-                .into_iter()
-                .flat_map(Room::occupants)
-                .filter(|occupant| !occupant.is_admin)
+            for occupant in
+                self.rooms.get(&key).into_iter().flat_map(Room::occupants).filter(|occupant| !occupant.is_admin)
             {
-                cx.out
-                    .push(Outbound::shared(occupant.session.clone(), &message));
+                cx.out.push(Outbound::shared(occupant.session.clone(), &message));
             }
         }
     }

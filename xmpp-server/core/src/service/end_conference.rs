@@ -18,15 +18,10 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<(), StanzaError> {
-        if !message
-            .children()
-            .any(|child| child.name() == "end_conference")
-        {
+        if !message.children().any(|child| child.name() == "end_conference") {
             return Err(Condition::BadRequest.into());
         }
-        let is_moderator = self
-            .occupant(&sender.jid)
-            .is_some_and(|occupant| occupant.role == Role::Moderator);
+        let is_moderator = self.occupant(&sender.jid).is_some_and(|occupant| occupant.role == Role::Moderator);
         if !is_moderator {
             return Err(Condition::Forbidden.into());
         }

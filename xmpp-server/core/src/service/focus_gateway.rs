@@ -26,45 +26,25 @@ pub struct FocusGateway {
 impl FocusGateway {
     /// A gateway at `domain` to the account `target`.
     pub fn new(domain: String, target: BareJid) -> Self {
-        Self {
-            domain,
-            target,
-            sessions: BTreeMap::new(),
-        }
+        Self { domain, target, sessions: BTreeMap::new() }
     }
 
     /// A request of a client. The asker's whole address becomes the resource of the sender the focus sees.
-    fn forward(
-        &mut self,
-        sender: &SenderContext,
-        iq: &Element,
-        cx: &mut Context<'_>,
-    ) -> Result<(), StanzaError> {
+    fn forward(&mut self, sender: &SenderContext, iq: &Element, cx: &mut Context<'_>) -> Result<(), StanzaError> {
         // The least used session: with several, load spreads evenly.
-        let (session, uses) = self
-            .sessions
-            .iter_mut()
-            .min_by_key(|(_, uses)| **uses)
-            .ok_or(Condition::ServiceUnavailable)?;
+        let (session, uses) =
+            self.sessions.iter_mut().min_by_key(|(_, uses)| **uses).ok_or(Condition::ServiceUnavailable)?;
         *uses += 1;
-        let copy = iq
-            .clone()
-            .with("from", format!("{}/{}", self.domain, sender.jid))
-            .with("to", session.as_str());
+        let copy = iq.clone().with("from", format!("{}/{}", self.domain, sender.jid)).with("to", session.as_str());
         cx.out.push(Outbound::element(session.clone(), copy));
         Ok(())
     }
 
     /// An answer of the focus, addressed to `focus.D/<full address of the client>`.
     fn give_back(&self, iq: &Element, to: &Jid, cx: &mut Context<'_>) {
-        let client = to
-            .resource()
-            .and_then(|resource| FullJid::new(resource.as_str()).ok());
+        let client = to.resource().and_then(|resource| FullJid::new(resource.as_str()).ok());
         if let Some(client) = client {
-            let copy = iq
-                .clone()
-                .with("from", self.domain.as_str())
-                .with("to", client.as_str());
+            let copy = iq.clone().with("from", self.domain.as_str()).with("to", client.as_str());
             cx.out.push(Outbound::element(client, copy));
         }
     }
@@ -85,9 +65,7 @@ impl Component for FocusGateway {
                 }
                 Ok(())
             }
-            "iq" if sender.jid.to_bare() == self.target => {
-                Err(Condition::FeatureNotImplemented.into())
-            }
+            "iq" if sender.jid.to_bare() == self.target => Err(Condition::FeatureNotImplemented.into()),
             "iq" if stanza.has_child("query", ns::DISCO_INFO) => {
                 super::host::answer_service_info(sender, &stanza, &[], cx);
                 Ok(())
@@ -103,12 +81,7 @@ impl Component for FocusGateway {
         }
     }
 
-    fn session_available(
-        &mut self,
-        session: &SenderContext,
-        available: bool,
-        _cx: &mut Context<'_>,
-    ) {
+    fn session_available(&mut self, session: &SenderContext, available: bool, _cx: &mut Context<'_>) {
         if session.jid.to_bare() != self.target {
             return;
         }

@@ -9,8 +9,7 @@ use crate::muc::room::refuse;
 use crate::muc::settings::Settings;
 use crate::ns;
 use crate::service::{
-    av_moderation, breakout, end_conference, external_services, lobby, polls, room_metadata,
-    speaker_stats,
+    av_moderation, breakout, end_conference, external_services, lobby, polls, room_metadata, speaker_stats,
 };
 use crate::stanza::NS_CLIENT;
 use crate::stanza_error::{Condition, StanzaError};
@@ -42,20 +41,11 @@ pub struct Host {
 impl Host {
     /// `features` are announced beside those answered here.
     pub fn new(settings: Settings, features: Vec<String>) -> Self {
-        Self {
-            settings,
-            features,
-            started_unix_ms: None,
-        }
+        Self { settings, features, started_unix_ms: None }
     }
 
     /// The answer to a request at `domain`; an error when it is for somebody else.
-    pub fn answer(
-        &mut self,
-        domain: &str,
-        iq: &Element,
-        cx: &Context<'_>,
-    ) -> Result<Option<Element>, StanzaError> {
+    pub fn answer(&mut self, domain: &str, iq: &Element, cx: &Context<'_>) -> Result<Option<Element>, StanzaError> {
         self.started_unix_ms.get_or_insert(cx.now.unix_ms);
         let payload = iq.children().next().ok_or(Condition::BadRequest)?;
         let is_get = iq.attr("type") == Some("get");
@@ -72,9 +62,7 @@ impl Host {
             return Ok(Some(self.items(domain)));
         }
         if payload.is("query", ns::VERSION) && is_get {
-            let text = |name: &'static str, text: &str| {
-                Element::bare(name, ns::VERSION).with_text(text)
-            };
+            let text = |name: &'static str, text: &str| Element::bare(name, ns::VERSION).with_text(text);
             return Ok(Some(
                 Element::bare("query", ns::VERSION)
                     .child(text("name", &self.settings.software_name))
@@ -90,11 +78,7 @@ impl Host {
         }
         for namespace in [ns::EXTDISCO_2, ns::EXTDISCO_1] {
             if payload.is("services", namespace) && is_get && self.offers_services() {
-                return Ok(Some(external_services::services(
-                    &self.settings.external_services,
-                    namespace,
-                    cx.now,
-                )));
+                return Ok(Some(external_services::services(&self.settings.external_services, namespace, cx.now)));
             }
         }
         // RFC 3921 sessions mean nothing any more, but are still asked for.
@@ -111,35 +95,20 @@ impl Host {
     /// disco#info of a domain.
     pub fn info(&self, domain: &str) -> Element {
         let identity = |category: &str, kind: &str, name: &str| {
-            Element::bare("identity", ns::DISCO_INFO)
-                .with("category", category)
-                .with("type", kind)
-                .with("name", name)
+            Element::bare("identity", ns::DISCO_INFO).with("category", category).with("type", kind).with("name", name)
         };
-        let mut query = Element::bare("query", ns::DISCO_INFO).child(identity(
-            "server",
-            "im",
-            &self.settings.software_name,
-        ));
+        let mut query =
+            Element::bare("query", ns::DISCO_INFO).child(identity("server", "im", &self.settings.software_name));
         if domain == self.settings.host {
             for (kind, label) in COMPONENTS {
                 query.append_child(identity("component", kind, &self.settings.service(label)));
             }
         }
-        let mut features = vec![
-            ns::DISCO_INFO,
-            ns::DISCO_ITEMS,
-            ns::PING,
-            ns::VERSION,
-            ns::TIME,
-        ];
+        let mut features = vec![ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::VERSION, ns::TIME];
         if self.offers_services() {
             features.extend([ns::EXTDISCO_2, ns::EXTDISCO_1]);
         }
-        for feature in features
-            .into_iter()
-            .chain(self.features.iter().map(String::as_str))
-        {
+        for feature in features.into_iter().chain(self.features.iter().map(String::as_str)) {
             query.append_child(Element::bare("feature", ns::DISCO_INFO).with("var", feature));
         }
         query
@@ -148,10 +117,7 @@ impl Host {
     fn items(&self, domain: &str) -> Element {
         let mut query = Element::bare("query", ns::DISCO_ITEMS);
         if domain == self.settings.host {
-            query.append_child(
-                Element::bare("item", ns::DISCO_ITEMS)
-                    .with("jid", self.settings.service("conference")),
-            );
+            query.append_child(Element::bare("item", ns::DISCO_ITEMS).with("jid", self.settings.service("conference")));
         }
         query
     }
@@ -175,12 +141,7 @@ impl Component for Host {
 }
 
 /// Sends the result of a request, from where it was sent to.
-pub(crate) fn answer(
-    sender: &SenderContext,
-    iq: &Element,
-    payload: Option<Element>,
-    cx: &mut Context<'_>,
-) {
+pub(crate) fn answer(sender: &SenderContext, iq: &Element, payload: Option<Element>, cx: &mut Context<'_>) {
     let mut result = Element::bare("iq", NS_CLIENT)
         .with("type", "result")
         .with_opt("id", iq.attr("id"))
@@ -193,27 +154,16 @@ pub(crate) fn answer(
 }
 
 /// disco#info of a service that is no room service.
-pub(crate) fn answer_service_info(
-    sender: &SenderContext,
-    iq: &Element,
-    features: &[&str],
-    cx: &mut Context<'_>,
-) {
+pub(crate) fn answer_service_info(sender: &SenderContext, iq: &Element, features: &[&str], cx: &mut Context<'_>) {
     let mut query = Element::bare("query", ns::DISCO_INFO);
-    let node = iq
-        .get_child("query", ns::DISCO_INFO)
-        .and_then(|query| query.attr("node"));
+    let node = iq.get_child("query", ns::DISCO_INFO).and_then(|query| query.attr("node"));
     if let Some(node) = node {
         query.put("node", node);
     } else {
         query.append_child(
-            Element::bare("identity", ns::DISCO_INFO)
-                .with("category", "component")
-                .with("type", "generic"),
+            Element::bare("identity", ns::DISCO_INFO).with("category", "component").with("type", "generic"),
         );
-        query.append_child(
-            Element::bare("feature", ns::DISCO_INFO).with("var", ns::DISCO_INFO),
-        );
+        query.append_child(Element::bare("feature", ns::DISCO_INFO).with("var", ns::DISCO_INFO));
     }
     for feature in features {
         query.append_child(Element::bare("feature", ns::DISCO_INFO).with("var", *feature));

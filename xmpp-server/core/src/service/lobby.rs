@@ -18,12 +18,7 @@ pub(crate) enum Outcome {
 
 impl Room {
     /// The lobby is there, or gone: everybody is told, and the metadata says so.
-    pub(crate) fn set_lobby(
-        &mut self,
-        lobby: Option<BareJid>,
-        actor: &str,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    pub(crate) fn set_lobby(&mut self, lobby: Option<BareJid>, actor: &str, rcx: &mut RoomContext<'_, '_>) {
         let enabled = lobby.is_some();
         self.lobby = lobby;
         if !enabled {
@@ -52,23 +47,12 @@ impl Room {
         self.notify_lobby(actor, event, json!(knocker_address), display_name, rcx);
     }
 
-    fn notify_lobby(
-        &self,
-        actor: &str,
-        event: &str,
-        value: Value,
-        name: Option<&str>,
-        rcx: &mut RoomContext<'_, '_>,
-    ) {
+    fn notify_lobby(&self, actor: &str, event: &str, value: Value, name: Option<&str>, rcx: &mut RoomContext<'_, '_>) {
         let mut json = json!({ "type": "lobby-notify", "event": event, "value": value });
         if let Some(name) = name {
             json["name"] = json!(name);
         }
-        let from = if actor.is_empty() {
-            self.jid().to_string()
-        } else {
-            format!("{}/{actor}", self.jid())
-        };
+        let from = if actor.is_empty() { self.jid().to_string() } else { format!("{}/{actor}", self.jid()) };
         self.broadcast(&json_message::from_occupant(&from, &json), rcx.cx);
     }
 }

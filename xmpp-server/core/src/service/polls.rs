@@ -80,10 +80,7 @@ impl Polls {
         let polls: Vec<Value> = self.polls.iter().map(Poll::to_json).collect();
         let json = json!({ "type": "polls", "command": "old-polls", "polls": polls });
         let service = rcx.settings.service(LABEL);
-        rcx.cx.out.push(Outbound::shared(
-            to.session.clone(),
-            &json_message::from_service(&service, None, &json),
-        ));
+        rcx.cx.out.push(Outbound::shared(to.session.clone(), &json_message::from_service(&service, None, &json)));
     }
 }
 
@@ -95,34 +92,23 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<(), StanzaError> {
-        let text = message
-            .get_child("json-message", ns::JITMEET)
-            .ok_or(Condition::BadRequest)?
-            .text();
+        let text = message.get_child("json-message", ns::JITMEET).ok_or(Condition::BadRequest)?.text();
         if text.len() >= COMMAND_BYTES_MAX {
             return Err(StanzaError::new(Condition::NotAllowed).text("This poll is too long."));
         }
         let occupant = self.occupant(&sender.jid).ok_or(Condition::NotAllowed)?;
-        let (nick, name) = (
-            occupant.nick().to_owned(),
-            occupant.display_name().map(str::to_owned),
-        );
+        let (nick, name) = (occupant.nick().to_owned(), occupant.display_name().map(str::to_owned));
         let json: Value = serde_json::from_str(&text).map_err(|_| Condition::BadRequest)?;
         if json.get("type").and_then(Value::as_str) != Some("polls") {
             return Err(Condition::BadRequest.into());
         }
         let string = |key| json.get(key).and_then(Value::as_str).map(str::to_owned);
         let poll_id = string("pollId").ok_or(Condition::BadRequest)?;
-        let given = json
-            .get("answers")
-            .and_then(Value::as_array)
-            .ok_or(Condition::BadRequest)?;
+        let given = json.get("answers").and_then(Value::as_array).ok_or(Condition::BadRequest)?;
         let announcement = match json.get("command").and_then(Value::as_str) {
             Some("new-poll") => {
-                let answers: Option<Vec<String>> = given
-                    .iter()
-                    .map(|answer| answer.get("name").and_then(Value::as_str).map(str::to_owned))
-                    .collect();
+                let answers: Option<Vec<String>> =
+                    given.iter().map(|answer| answer.get("name").and_then(Value::as_str).map(str::to_owned)).collect();
                 let poll = Poll {
                     id: poll_id,
                     sender_id: nick,
@@ -132,16 +118,12 @@ impl Room {
                     votes: BTreeMap::new(),
                 };
                 if self.polls.polls.iter().any(|known| known.id == poll.id) {
-                    return Err(
-                        StanzaError::new(Condition::NotAllowed).text("Poll already exists")
-                    );
+                    return Err(StanzaError::new(Condition::NotAllowed).text("Poll already exists"));
                 }
                 if self.polls.polls.len() >= POLLS_MAX {
-                    return Err(StanzaError::new(Condition::NotAllowed)
-                        .text("Number of polls exceeded"));
+                    return Err(StanzaError::new(Condition::NotAllowed).text("Number of polls exceeded"));
                 }
-                let names: Vec<Value> =
-                    poll.answers.iter().map(|name| json!({ "name": name })).collect();
+                let names: Vec<Value> = poll.answers.iter().map(|name| json!({ "name": name })).collect();
                 let json = json!({
                     "type": "polls", "command": "new-poll", "pollId": poll.id,
                     "senderId": poll.sender_id, "senderName": poll.sender_name,
@@ -151,16 +133,10 @@ impl Room {
                 json
             }
             Some("answer-poll") => {
-                let poll = self
-                    .polls
-                    .polls
-                    .iter_mut()
-                    .find(|poll| poll.id == poll_id)
-                    .ok_or(Condition::ItemNotFound)?;
+                let poll =
+                    self.polls.polls.iter_mut().find(|poll| poll.id == poll_id).ok_or(Condition::ItemNotFound)?;
                 let chosen: Option<Vec<bool>> = given.iter().map(Value::as_bool).collect();
-                let chosen = chosen
-                    .filter(|chosen| chosen.len() == poll.answers.len())
-                    .ok_or(Condition::BadRequest)?;
+                let chosen = chosen.filter(|chosen| chosen.len() == poll.answers.len()).ok_or(Condition::BadRequest)?;
                 if poll.votes.len() >= VOTERS_MAX && !poll.votes.contains_key(&nick) {
                     return Err(Condition::ResourceConstraint.into());
                 }
@@ -174,10 +150,7 @@ impl Room {
             _ => return Err(Condition::BadRequest.into()),
         };
         let service = rcx.settings.service(LABEL);
-        self.broadcast(
-            &json_message::from_service(&service, None, &announcement),
-            rcx.cx,
-        );
+        self.broadcast(&json_message::from_service(&service, None, &announcement), rcx.cx);
         Ok(())
     }
 }

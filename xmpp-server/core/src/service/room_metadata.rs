@@ -39,10 +39,7 @@ impl RoomMetadata {
 
     /// Sets a value inside of an object, without telling anybody.
     pub(crate) fn set_in(&mut self, key: &str, inner: &str, value: Value) {
-        let object = self
-            .values
-            .entry(key)
-            .or_insert_with(|| Value::Object(Map::new()));
+        let object = self.values.entry(key).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(object) = object {
             object.insert(inner.to_owned(), value);
         }
@@ -77,10 +74,7 @@ impl RoomMetadata {
             return;
         }
         let service = rcx.settings.service(LABEL);
-        rcx.cx.out.push(Outbound::shared(
-            to.session.clone(),
-            &self.message(room, to.is_admin, &service),
-        ));
+        rcx.cx.out.push(Outbound::shared(to.session.clone(), &self.message(room, to.is_admin, &service)));
     }
 
     /// Tells everybody.
@@ -92,10 +86,7 @@ impl RoomMetadata {
         let public = self.message(room, false, &service);
         for occupant in room.occupants() {
             let outbound = if occupant.is_admin {
-                Outbound::shared(
-                    occupant.session.clone(),
-                    &self.message(room, true, &service),
-                )
+                Outbound::shared(occupant.session.clone(), &self.message(room, true, &service))
             } else {
                 Outbound::shared(occupant.session.clone(), &public)
             };
@@ -116,20 +107,13 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<(), StanzaError> {
-        let payload = message
-            .get_child("room_metadata", ns::JITMEET)
-            .ok_or(Condition::BadRequest)?;
+        let payload = message.get_child("room_metadata", ns::JITMEET).ok_or(Condition::BadRequest)?;
         let occupant = self.occupant(&sender.jid).ok_or(Condition::Forbidden)?;
         if occupant.role != Role::Moderator {
             return Err(Condition::Forbidden.into());
         }
-        let json: Value =
-            serde_json::from_str(&payload.text()).map_err(|_| Condition::BadRequest)?;
-        let key = json
-            .get("key")
-            .and_then(Value::as_str)
-            .filter(|key| !key.is_empty())
-            .ok_or(Condition::BadRequest)?;
+        let json: Value = serde_json::from_str(&payload.text()).map_err(|_| Condition::BadRequest)?;
+        let key = json.get("key").and_then(Value::as_str).filter(|key| !key.is_empty()).ok_or(Condition::BadRequest)?;
         // The lobby is switched by the room's configuration, never by word alone.
         if key == "lobbyEnabled" {
             return Err(Condition::NotAllowed.into());
@@ -157,13 +141,8 @@ impl Room {
         if !self.has_meeting_features() || sender.is_admin {
             return;
         }
-        let is_moderator = self
-            .occupant(&sender.jid)
-            .is_some_and(|occupant| occupant.role == Role::Moderator);
-        let Some(policy) = presence
-            .get_child("startmuted", ns::START_MUTED)
-            .filter(|_| is_moderator)
-        else {
+        let is_moderator = self.occupant(&sender.jid).is_some_and(|occupant| occupant.role == Role::Moderator);
+        let Some(policy) = presence.get_child("startmuted", ns::START_MUTED).filter(|_| is_moderator) else {
             return;
         };
         let is_on = |name| policy.attr(name) == Some("true");

@@ -45,10 +45,7 @@ impl Speaker {
     }
 
     fn total_ms(&self, now: Now) -> u64 {
-        self.total_ms
-            + self
-                .since_ms
-                .map_or(0, |since_ms| now.monotonic_ms.saturating_sub(since_ms))
+        self.total_ms + self.since_ms.map_or(0, |since_ms| now.monotonic_ms.saturating_sub(since_ms))
     }
 }
 
@@ -61,9 +58,7 @@ impl SpeakerStats {
         let users: Map<String, Value> = self
             .speakers
             .values()
-            .filter(|speaker| {
-                speaker.total_ms(rcx.cx.now) > 0 || !speaker.face_landmarks.is_empty()
-            })
+            .filter(|speaker| speaker.total_ms(rcx.cx.now) > 0 || !speaker.face_landmarks.is_empty())
             .map(|speaker| {
                 let mut user = json!({
                     "totalDominantSpeakerTime": speaker.total_ms(rcx.cx.now),
@@ -80,10 +75,7 @@ impl SpeakerStats {
         }
         let service = rcx.settings.service(LABEL);
         let json = json!({ "type": "speakerstats", "users": users });
-        rcx.cx.out.push(Outbound::shared(
-            to.session.clone(),
-            &json_message::from_service(&service, None, &json),
-        ));
+        rcx.cx.out.push(Outbound::shared(to.session.clone(), &json_message::from_service(&service, None, &json)));
     }
 
     /// Somebody left: it speaks no more, but is remembered.
@@ -116,10 +108,7 @@ impl Room {
         rcx: &mut RoomContext<'_, '_>,
     ) -> Result<(), StanzaError> {
         let now = rcx.cx.now;
-        let occupant = self
-            .occupant(&sender.jid)
-            .ok_or(Condition::Forbidden)?
-            .clone();
+        let occupant = self.occupant(&sender.jid).ok_or(Condition::Forbidden)?.clone();
         if let Some(command) = message.get_child("speakerstats", ns::JITMEET) {
             let is_silent = command.attr("silence") == Some("true");
             if let Some(previous) = self.speaker_stats.dominant.take()

@@ -37,9 +37,7 @@ pub(crate) fn is_closed(room: &Room, sender: &SenderContext) -> bool {
         && room.kind() != RoomKind::Lobby
         && !room.is_health_check()
         && !sender.is_admin
-        && !room
-            .occupant_by_nick(FOCUS_NICK)
-            .is_some_and(|occupant| occupant.is_admin)
+        && !room.occupant_by_nick(FOCUS_NICK).is_some_and(|occupant| occupant.is_admin)
 }
 
 impl Gate {
@@ -50,24 +48,13 @@ impl Gate {
 
     /// Whether this session waits.
     pub fn holds(&self, session: &FullJid) -> bool {
-        self.waiting
-            .iter()
-            .any(|waiting| waiting.sender.jid == *session)
+        self.waiting.iter().any(|waiting| waiting.sender.jid == *session)
     }
 
     /// Lets a join wait; a newer one of the same session takes the place of the older. The deadline, or an error when
     /// too many wait.
-    pub(crate) fn wait(
-        &mut self,
-        sender: &SenderContext,
-        presence: &Element,
-        now_ms: u64,
-    ) -> Result<u64, StanzaError> {
-        if let Some(waiting) = self
-            .waiting
-            .iter_mut()
-            .find(|waiting| waiting.sender.jid == sender.jid)
-        {
+    pub(crate) fn wait(&mut self, sender: &SenderContext, presence: &Element, now_ms: u64) -> Result<u64, StanzaError> {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.sender.jid == sender.jid) {
             waiting.presence = presence.clone();
             return Ok(waiting.deadline_ms);
         }
@@ -76,18 +63,13 @@ impl Gate {
                 .text("Too many people wait for this meeting to start. Please try again in a moment."));
         }
         let deadline_ms = now_ms + WAIT_MS_MAX;
-        self.waiting.push_back(WaitingJoin {
-            sender: sender.clone(),
-            presence: presence.clone(),
-            deadline_ms,
-        });
+        self.waiting.push_back(WaitingJoin { sender: sender.clone(), presence: presence.clone(), deadline_ms });
         Ok(deadline_ms)
     }
 
     /// A session does not want to enter any more.
     pub(crate) fn forget(&mut self, session: &FullJid) {
-        self.waiting
-            .retain(|waiting| waiting.sender.jid != *session);
+        self.waiting.retain(|waiting| waiting.sender.jid != *session);
     }
 
     /// Everybody who waits, in order.
@@ -103,11 +85,7 @@ impl Gate {
     /// Those who waited too long.
     pub(crate) fn take_expired(&mut self, now_ms: u64) -> Vec<WaitingJoin> {
         let mut expired = Vec::new();
-        while self
-            .waiting
-            .front()
-            .is_some_and(|waiting| waiting.deadline_ms <= now_ms)
-        {
+        while self.waiting.front().is_some_and(|waiting| waiting.deadline_ms <= now_ms) {
             expired.extend(self.waiting.pop_front());
         }
         expired

@@ -27,9 +27,7 @@ pub(crate) fn check(
         return Err(StanzaError::new(Condition::NotAcceptable)
             .of_type(ErrorType::Modify)
             .legacy_code("406")
-            .application(
-                Element::bare("displayname-required", ns::JITMEET).with("lobby", "true"),
-            ));
+            .application(Element::bare("displayname-required", ns::JITMEET).with("lobby", "true")));
     }
     Err(StanzaError::new(Condition::RegistrationRequired)
         .legacy_code("407")

@@ -8,11 +8,7 @@ use crate::stanza_error::{Condition, StanzaError};
 /// Most occupants of any room: every presence goes to all of them.
 pub const OCCUPANTS_MAX: usize = 5_000;
 
-pub(crate) fn check(
-    room: &Room,
-    sender: &SenderContext,
-    settings: &Settings,
-) -> Result<(), StanzaError> {
+pub(crate) fn check(room: &Room, sender: &SenderContext, settings: &Settings) -> Result<(), StanzaError> {
     if sender.is_admin {
         return Ok(());
     }
@@ -23,8 +19,7 @@ pub(crate) fn check(
     let inside = room.occupants().filter(|occupant| !occupant.is_admin).count();
     if inside >= max {
         // COMPAT(lib-jitsi-meet): this condition is its "the meeting is full".
-        return Err(StanzaError::new(Condition::ServiceUnavailable)
-            .text("This meeting is full."));
+        return Err(StanzaError::new(Condition::ServiceUnavailable).text("This meeting is full."));
     }
     Ok(())
 }

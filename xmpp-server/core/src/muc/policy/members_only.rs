@@ -4,11 +4,7 @@ use crate::muc::affiliation::Affiliation;
 use crate::muc::room::{Room, RoomContext, RoomKind};
 use crate::stanza_error::{Condition, StanzaError};
 
-pub(crate) fn check(
-    room: &Room,
-    affiliation: Affiliation,
-    rcx: &RoomContext<'_, '_>,
-) -> Result<(), StanzaError> {
+pub(crate) fn check(room: &Room, affiliation: Affiliation, rcx: &RoomContext<'_, '_>) -> Result<(), StanzaError> {
     let members_only = match (room.kind(), rcx.main) {
         (RoomKind::Breakout, Some(main)) => main.config().members_only,
         (RoomKind::Lobby, _) => false,

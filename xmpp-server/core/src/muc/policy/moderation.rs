@@ -15,9 +15,7 @@ pub(crate) fn hides_presence(room: &Room, viewer: &Occupant, about: &Occupant) -
 
 /// Whether a message in a lobby may pass: to or from a moderator.
 pub(crate) fn allows_message(room: &Room, from: &Occupant, to: Option<&Occupant>) -> bool {
-    room.kind() != RoomKind::Lobby
-        || from.role == Role::Moderator
-        || to.is_some_and(|to| to.role == Role::Moderator)
+    room.kind() != RoomKind::Lobby || from.role == Role::Moderator || to.is_some_and(|to| to.role == Role::Moderator)
 }
 
 /// Whether an occupant may change the role of another (XEP-0045 §8.2–8.5, §9.6).
@@ -64,9 +62,5 @@ pub(crate) fn check_affiliation(
         Affiliation::Admin => target < Affiliation::Admin && new < Affiliation::Admin,
         Affiliation::Member | Affiliation::None | Affiliation::Outcast => false,
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(Condition::NotAllowed.into())
-    }
+    if allowed { Ok(()) } else { Err(Condition::NotAllowed.into()) }
 }

@@ -1,7 +1,7 @@
 //! What a nickname in a meeting may look like: it is the endpoint id everywhere else.
 
 use crate::component::SenderContext;
-use crate::muc::room::{Room, RoomKind};
+use crate::muc::room::Room;
 use crate::muc::settings::FOCUS_NICK;
 use crate::stanza_error::{Condition, ErrorType, StanzaError};
 

@@ -21,10 +21,7 @@ pub(crate) fn check(
     given: Option<&str>,
     approved: bool,
 ) -> Result<(), StanzaError> {
-    let free = sender.is_admin
-        || approved
-        || room.kind() == RoomKind::Lobby
-        || room.config().secret.is_empty();
+    let free = sender.is_admin || approved || room.kind() == RoomKind::Lobby || room.config().secret.is_empty();
     if free || is_correct(room, given) {
         return Ok(());
     }
