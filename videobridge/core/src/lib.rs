@@ -6,3 +6,4 @@ pub mod endpoint;
 pub mod forward;
 pub mod rtcp;
 pub mod rtp;
+pub mod speech;
