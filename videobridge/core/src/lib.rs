@@ -7,3 +7,4 @@ pub mod forward;
 pub mod rtcp;
 pub mod rtp;
 pub mod speech;
+pub mod allocate;

@@ -70,6 +70,7 @@ impl Arrivals {
                 sender_ssrc,
                 media_ssrc: self.media_ssrc,
                 feedback_number: self.feedback_number,
+                first_number: self.reported.map_or(rest[0].0, |reported| reported + 1),
                 arrivals: rest,
             });
             if taken == 0 {

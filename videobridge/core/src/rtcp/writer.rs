@@ -12,6 +12,9 @@ const BLOCKS_MAX: usize = 31;
 /// Most numbers covered by one feedback packet, so that it fits [`RTCP_LEN_MAX`] whatever the deltas are.
 const FEEDBACK_STATUSES_MAX: usize = 450;
 
+/// Most lost numbers told before the first arrival.
+const FEEDBACK_LEADING_LOST_MAX: u64 = 200;
+
 /// A compound packet under construction.
 #[derive(Debug, Clone)]
 pub struct RtcpBuffer {
@@ -142,8 +145,13 @@ impl RtcpBuffer {
     ///
     /// Returns how many were taken: fewer than given when the rest needs another packet (a gap or delta too large).
     pub fn transport_feedback(&mut self, head: &FeedbackArrivals<'_>) -> usize {
-        let Some(&(base, first_us)) = head.arrivals.first() else {
+        let Some(&(first, first_us)) = head.arrivals.first() else {
             return 0;
+        };
+        // Losses before the first arrival are told too, unless there are so many that little room would be left.
+        let base = match first.checked_sub(head.first_number) {
+            Some(lost) if lost <= FEEDBACK_LEADING_LOST_MAX => head.first_number,
+            _ => first,
         };
         // Floor division keeps the first delta non-negative.
         let reference = first_us.div_euclid(64_000);
@@ -229,6 +237,8 @@ pub struct FeedbackArrivals<'a> {
     pub media_ssrc: u32,
     /// Number of this feedback packet.
     pub feedback_number: u8,
+    /// Unwrapped number after the last one reported: those from here to the first arrival are lost.
+    pub first_number: u64,
     /// `(unwrapped number, arrival in µs)`, ascending by number.
     pub arrivals: &'a [(u64, i64)],
 }
@@ -312,6 +322,7 @@ mod tests {
                 sender_ssrc: 1,
                 media_ssrc: 2,
                 feedback_number: number,
+                first_number: rest[0].0,
                 arrivals: rest,
             });
             assert!(taken > 0);
@@ -333,6 +344,27 @@ mod tests {
     fn transport_feedback_splits_at_a_long_silence() {
         let statuses = feedback_of(&[(65_535, 1_000), (65_536, 9_001_000)]);
         assert_eq!(statuses, [(65_535, Some(1_000)), (0, Some(9_001_000))]);
+    }
+
+    #[test]
+    fn losses_before_the_first_arrival_are_told() {
+        for (first_number, lost) in [(95, 5), (0, 100), (100, 0), (101, 0)] {
+            let mut buffer = RtcpBuffer::default();
+            let head = FeedbackArrivals {
+                sender_ssrc: 1,
+                media_ssrc: 2,
+                feedback_number: 0,
+                first_number,
+                arrivals: &[(100, 5_000)],
+            };
+            assert_eq!(buffer.transport_feedback(&head), 1);
+            let Some(RtcpMessage::TransportFeedback(feedback)) = RtcpMessages::new(buffer.bytes()).next() else {
+                panic!("{:?}", buffer.bytes());
+            };
+            let statuses: Vec<_> = feedback.statuses().collect();
+            assert_eq!(statuses.len(), lost + 1);
+            assert_eq!(statuses[lost], (100, Some(5_000)));
+        }
     }
 
     proptest! {
