@@ -1,6 +1,7 @@
 //! What the videobridge decides: transports, forwarding, allocation, colibri2. No I/O, no clock.
 
 pub mod codec;
+pub mod conference;
 pub mod egress;
 pub mod endpoint;
 pub mod forward;

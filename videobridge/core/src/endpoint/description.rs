@@ -79,38 +79,38 @@ pub enum VideoType {
 }
 
 impl VideoType {
-    /// Reads the word that clients send; case does not matter.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        const WORDS: [(&str, VideoType); 5] = [
-            ("camera", VideoType::Camera),
-            ("desktop", VideoType::Desktop),
-            ("desktop_high_fps", VideoType::DesktopHighFps),
-            ("disabled", VideoType::Disabled),
-            ("none", VideoType::None),
-        ];
-        WORDS
-            .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word))
-            .map(|(_, kind)| kind)
-    }
-
-    /// The word in source maps. COMPAT(jvb): upper case there, though clients send lower case.
-    #[must_use]
-    pub const fn map_word(self) -> &'static str {
-        match self {
-            Self::Camera => "CAMERA",
-            Self::Desktop => "DESKTOP",
-            Self::DesktopHighFps => "DESKTOP_HIGH_FPS",
-            Self::Disabled => "DISABLED",
-            Self::None => "NONE",
-        }
-    }
-
     /// Whether the source sends anything.
     #[must_use]
     pub const fn is_enabled(self) -> bool {
         matches!(self, Self::Camera | Self::Desktop | Self::DesktopHighFps)
+    }
+}
+
+impl VideoType {
+    /// What the wire says, if the bridge knows it.
+    #[must_use]
+    pub const fn from_wire(wire: &protocol::jingle::source::VideoType) -> Option<Self> {
+        use protocol::jingle::source::VideoType as Wire;
+        Some(match wire {
+            Wire::Camera => Self::Camera,
+            Wire::Desktop => Self::Desktop,
+            Wire::DesktopHighFps => Self::DesktopHighFps,
+            Wire::Disabled => Self::Disabled,
+            Wire::None => Self::None,
+            Wire::Other(_) => return None,
+        })
+    }
+}
+
+impl From<VideoType> for protocol::jingle::source::VideoType {
+    fn from(video_type: VideoType) -> Self {
+        match video_type {
+            VideoType::Camera => Self::Camera,
+            VideoType::Desktop => Self::Desktop,
+            VideoType::DesktopHighFps => Self::DesktopHighFps,
+            VideoType::Disabled => Self::Disabled,
+            VideoType::None => Self::None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One outgoing audio stream: the numbers of its source, shifted so that they continue when the source changes.
 
+use super::reports::SentReports;
 use crate::rtp::is_newer;
 
 /// Distance of timestamps over a change of source: 20 ms of a 48 kHz clock.
@@ -23,6 +24,8 @@ pub struct AudioOutput {
     pub octets: u32,
     /// When something was sent last, µs.
     pub sent_at_us: u64,
+    /// Sent sender reports, for the round trip.
+    pub reports: SentReports,
     rewrites: bool,
     shift: Option<Shift>,
     newest: Option<(u16, u32)>,
@@ -31,12 +34,13 @@ pub struct AudioOutput {
 impl AudioOutput {
     /// A stream that keeps its source's numbers (`rewrites` false) or makes them continue over sources.
     #[must_use]
-    pub const fn new(ssrc: u32, rewrites: bool) -> Self {
+    pub fn new(ssrc: u32, rewrites: bool) -> Self {
         Self {
             ssrc,
             packets: 0,
             octets: 0,
             sent_at_us: 0,
+            reports: SentReports::default(),
             rewrites,
             shift: None,
             newest: None,

@@ -4,6 +4,7 @@ mod audio;
 mod cache;
 mod continuity;
 mod keyframe;
+mod reports;
 mod sent;
 mod video;
 
@@ -11,5 +12,6 @@ pub use audio::AudioOutput;
 pub use cache::{CacheIndex, CachedFields, CachedPacket, PAYLOAD_LEN_MAX, PacketCache};
 pub use continuity::ContinuityMap;
 pub use keyframe::{ReceiverRequests, SourceRequests};
+pub use reports::SentReports;
 pub use sent::{SentPacket, SentPackets};
 pub use video::{Decision, ENCODINGS_MAX, Forward, Layer, SourcePacket, VideoOutput};

@@ -46,6 +46,13 @@ impl SentPackets {
         self.ring[slot] = packet;
     }
 
+    /// The packet that was sent under a number.
+    #[must_use]
+    pub fn get(&self, sequence: u16) -> Option<SentPacket> {
+        let packet = self.ring.get(usize::from(sequence) % SENT_MAX)?;
+        (packet.sequence == sequence && packet.sent_at_us != 0).then_some(*packet)
+    }
+
     /// The packet to send again for a NACK of `sequence`, marked as sent now.
     ///
     /// `None` when it is unknown or was sent less than most of a round trip ago: the receiver can't know yet.

@@ -2,6 +2,7 @@
 
 use super::cache::CacheIndex;
 use super::continuity::ContinuityMap;
+use super::reports::SentReports;
 use super::sent::{SentPacket, SentPackets};
 use crate::codec::{Codec, VideoPayload};
 
@@ -114,9 +115,6 @@ struct Newest {
     sent_at_us: Option<u64>,
 }
 
-/// Sender report times remembered to recognise their echo.
-const REPORTS: usize = 4;
-
 /// One outgoing video stream of one receiver.
 #[derive(Debug)]
 pub struct VideoOutput {
@@ -130,6 +128,8 @@ pub struct VideoOutput {
     pub octets: u32,
     /// Sent packets, for retransmission.
     pub sent: SentPackets,
+    /// Sent sender reports, for the round trip.
+    pub reports: SentReports,
     target: Option<Layer>,
     current: Option<Box<Current>>,
     newest: Newest,
@@ -138,8 +138,6 @@ pub struct VideoOutput {
     offered: [u64; ENCODINGS_MAX],
     rtx_sequence: u16,
     binding: u16,
-    reports: [(u32, u64); REPORTS],
-    next_report: usize,
 }
 
 impl VideoOutput {
@@ -168,8 +166,7 @@ impl VideoOutput {
             offered: [0; ENCODINGS_MAX],
             rtx_sequence: 1,
             binding: 1,
-            reports: [(0, 0); REPORTS],
-            next_report: 0,
+            reports: SentReports::default(),
         }
     }
 
@@ -292,6 +289,13 @@ impl VideoOutput {
         });
     }
 
+    /// The newest packet that was sent in this binding, to probe with.
+    #[must_use]
+    pub fn newest_sent(&self) -> Option<SentPacket> {
+        self.newest.sent_at_us?;
+        self.sent.get(self.newest.sequence as u16)
+    }
+
     /// The next sequence number on the RTX stream.
     pub const fn next_rtx_sequence(&mut self) -> u16 {
         let sequence = self.rtx_sequence;
@@ -304,21 +308,6 @@ impl VideoOutput {
     pub fn map_timestamp(&self, encoding: u8, timestamp: u32) -> Option<u32> {
         let current = self.current.as_ref().filter(|current| current.encoding == encoding)?;
         Some(timestamp.wrapping_add(current.timestamp_delta))
-    }
-
-    /// Remembers that a sender report with this compact NTP time went out.
-    pub const fn report_sent(&mut self, compact_ntp: u32, now_us: u64) {
-        self.reports[self.next_report] = (compact_ntp, now_us);
-        self.next_report = (self.next_report + 1) % REPORTS;
-    }
-
-    /// When the report that a receiver echoes was sent.
-    #[must_use]
-    pub fn report_sent_at_us(&self, compact_ntp: u32) -> Option<u64> {
-        self.reports
-            .iter()
-            .find(|&&(ntp, at_us)| ntp == compact_ntp && at_us != 0)
-            .map(|&(_, at_us)| at_us)
     }
 
     fn switches_to(&mut self, packet: &SourcePacket, target: Layer, now_us: u64) -> bool {
