@@ -1,0 +1,833 @@
+/** The meeting: one object for the interface from the pre-join page to the end, over as many attendances as the network asks for. */
+
+import { randomHex, type Environment } from "../clock";
+import type { ClientConfig } from "../config";
+import { asClientError, ClientError } from "../errors";
+import { Emitter, Signal, type Readable, type Unsubscribe } from "../reactive";
+import { receivableCodecs, type Capabilities } from "../media/capabilities";
+import type { LocalDevice, LocalMedia } from "../media/local-media";
+import type { BridgeMessage } from "../protocol/bridge-channel";
+import { bareJid } from "../protocol/jid";
+import { NS } from "../protocol/ns";
+import type { OwnPresence, SourceInfo } from "../protocol/presence";
+import type { ModeratedMedia, ServiceMessage } from "../protocol/room";
+import { StanzaError } from "../protocol/stanza-error";
+import { xml } from "../protocol/xml";
+import { Attendance, joinRefusal, type AttendanceEvent } from "./attendance";
+import { ChatLog } from "./chat-log";
+import type { MakeConnection } from "./media-plane";
+import type {
+  AudioSource,
+  DeviceChoice,
+  EndReason,
+  JoinOptions,
+  LocalParticipant,
+  MediaPath,
+  Meeting,
+  MeetingPhase,
+  Notice,
+  ParticipantId,
+  RemoteParticipant,
+  RoomState,
+  VideoSource,
+  ViewRequest,
+} from "./meeting";
+import { Throttle } from "./receive-plan";
+import type { Room, RoomEvent } from "./room";
+import { audioSourceViews, deviceView, participantView, roleOf, sameList, shallowEqual, videoSourceViews } from "./views";
+
+export interface MeetingDependencies {
+  readonly config: ClientConfig;
+  readonly environment: Environment;
+  readonly capabilities: Capabilities;
+  readonly localMedia: LocalMedia;
+  readonly makeConnection: MakeConnection;
+  readonly capsVersion: () => Promise<string>;
+}
+
+/** Presence is published at most this often. */
+export const PRESENCE_INTERVAL_MS = 100;
+export const LEVELS_INTERVAL_MS = 200;
+/** After a loss the room is entered anew until this much time has passed. */
+export const REJOIN_WINDOW_MS = 300_000;
+export const REJOIN_DELAY_FIRST_MS = 500;
+export const REJOIN_DELAY_MAX_MS = 10_000;
+/** Somebody is speaking above this, where nobody else decides it (direct connection). */
+const SPEAKING_LEVEL = 0.02;
+
+const EMPTY_ROOM: RoomState = {
+  passwordProtected: false,
+  lobbyEnabled: false,
+  lobbyVisitors: [],
+  createdAt: null,
+  audioModerated: false,
+  videoModerated: false,
+};
+
+export class MeetingSession implements Meeting {
+  readonly room: string;
+  readonly phase: Readable<MeetingPhase>;
+  readonly local: Readable<LocalParticipant>;
+  readonly participants: Readable<readonly RemoteParticipant[]>;
+  readonly videoSources: Readable<readonly VideoSource[]>;
+  readonly audioSources: Readable<readonly AudioSource[]>;
+  readonly audioLevels: Readable<ReadonlyMap<ParticipantId, number>>;
+  readonly dominantSpeaker: Readable<ParticipantId | null>;
+  readonly mediaPath: Readable<MediaPath>;
+  readonly chat: ChatLog["messages"];
+  readonly roomState: Readable<RoomState>;
+  readonly devices: LocalMedia["devices"];
+  readonly deviceChoice: Readable<DeviceChoice>;
+  readonly notices: Emitter<Notice>;
+
+  readonly #deps: MeetingDependencies;
+  readonly #phase = new Signal<MeetingPhase>({ kind: "idle" });
+  readonly #local: Signal<LocalParticipant>;
+  readonly #participants = new Signal<readonly RemoteParticipant[]>([]);
+  readonly #videoSources = new Signal<readonly VideoSource[]>([]);
+  readonly #audioSources = new Signal<readonly AudioSource[]>([]);
+  readonly #audioLevels = new Signal<ReadonlyMap<ParticipantId, number>>(new Map());
+  readonly #dominant = new Signal<ParticipantId | null>(null);
+  readonly #mediaPath = new Signal<MediaPath>("none");
+  readonly #roomState = new Signal<RoomState>(EMPTY_ROOM);
+  readonly #notices = new Emitter<Notice>();
+  readonly #chat = new ChatLog();
+  readonly #interrupted = new Set<ParticipantId>();
+  readonly #joinedAt = new Map<ParticipantId, number>();
+  readonly #presence: Throttle;
+  readonly #statsId: string;
+  readonly #subscriptions: Unsubscribe[] = [];
+  #options: JoinOptions | null = null;
+  #roomPassword: string | null = null;
+  #attendance: Attendance | null = null;
+  /** Counts attempts to attend; what belongs to an older one is void. */
+  #generation = 0;
+  #capsVersion = "";
+  #view: ViewRequest | null = null;
+  #joinedSince: number | null = null;
+  #losingSince: number | null = null;
+  #rejoinAttempt = 0;
+  #cancelRejoin: (() => void) | null = null;
+  #cancelLevels: (() => void) | null = null;
+  #approved = new Set<ModeratedMedia>();
+
+  constructor(room: string, deps: MeetingDependencies) {
+    this.room = room;
+    this.#deps = deps;
+    this.#statsId = `guest-${randomHex(deps.environment.random, 3)}`;
+    const media = deps.localMedia;
+    this.#local = new Signal<LocalParticipant>({
+      id: null,
+      displayName: deps.config.displayName ?? "",
+      role: "none",
+      raisedHandAt: null,
+      microphone: deviceView(media.microphone.get()),
+      camera: deviceView(media.camera.get()),
+      screen: deviceView(media.screen.get()),
+      cameraStream: null,
+      screenStream: null,
+      audioForceMuted: false,
+      videoForceMuted: false,
+    });
+    this.phase = this.#phase;
+    this.local = this.#local;
+    this.participants = this.#participants;
+    this.videoSources = this.#videoSources;
+    this.audioSources = this.#audioSources;
+    this.audioLevels = this.#audioLevels;
+    this.dominantSpeaker = this.#dominant;
+    this.mediaPath = this.#mediaPath;
+    this.chat = this.#chat.messages;
+    this.roomState = this.#roomState;
+    this.devices = media.devices;
+    this.deviceChoice = media.selection;
+    this.notices = this.#notices;
+    this.#presence = new Throttle(deps.environment.clock, PRESENCE_INTERVAL_MS, () => {
+      if (this.#attendance?.room.self != null) this.#attendance.room.publish(this.#ownPresence(this.#attendance));
+    });
+    this.#subscriptions.push(
+      media.microphone.subscribe((device) => {
+        this.#onDevice("microphone", device);
+      }),
+      media.camera.subscribe((device) => {
+        this.#onDevice("camera", device);
+      }),
+      media.screen.subscribe((device) => {
+        this.#onDevice("screen", device);
+      }),
+      media.events.subscribe((event) => {
+        this.#notices.emit({ kind: "device-changed", media: event.media });
+      }),
+    );
+  }
+
+  async join(options: JoinOptions): Promise<void> {
+    const { kind } = this.#phase.get();
+    this.#options = options;
+    this.#roomPassword = options.roomPassword ?? this.#roomPassword;
+    if (options.displayName !== "") this.#changeLocal({ displayName: options.displayName });
+    switch (kind) {
+      case "idle":
+      case "waiting-for-host":
+        await this.#attend();
+        break;
+      case "room-password-required":
+        if (this.#attendance === null) await this.#attend();
+        else {
+          this.#phase.set({ kind: "joining" });
+          this.#attendance.enter(this.#ownPresence(this.#attendance), this.#roomPassword);
+        }
+        break;
+      case "joining":
+      case "lobby":
+      case "joined":
+      case "reconnecting":
+      case "ended":
+        break;
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#end({ kind: "left" });
+    await Promise.resolve();
+  }
+
+  async endForAll(): Promise<void> {
+    const told = this.#attendance?.tell("endConference", xml("end_conference", NS.jitsiMeet)) ?? false;
+    if (!told) throw new ClientError("not-allowed");
+    await Promise.resolve();
+  }
+
+  async setMicrophone(on: boolean): Promise<void> {
+    if (on && this.#refusesUnmute("audio")) return;
+    await this.#deps.localMedia.setMicrophone(on);
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    if (on && this.#refusesUnmute("video")) return;
+    await this.#deps.localMedia.setCamera(on);
+  }
+
+  async shareScreen(on: boolean): Promise<void> {
+    await this.#deps.localMedia.setScreen(on);
+  }
+
+  async setDevices(choice: Partial<DeviceChoice>): Promise<void> {
+    await this.#deps.localMedia.select(choice);
+  }
+
+  async refreshDevices(): Promise<void> {
+    await this.#deps.localMedia.refreshDevices();
+  }
+
+  sendChat(text: string, privateTo?: ParticipantId): void {
+    const attendance = this.#attendance;
+    const trimmed = text.trim();
+    if (attendance === null || trimmed === "") return;
+    const id = attendance.session.newId();
+    attendance.room.sendChat(trimmed, id, privateTo ?? null);
+    this.#chat.addOwn({
+      id,
+      from: attendance.room.ownNick,
+      displayName: this.#local.get().displayName,
+      privateWith: privateTo ?? null,
+      text: trimmed,
+      sentAt: this.#deps.environment.clock.now(),
+    });
+  }
+
+  raiseHand(up: boolean): void {
+    this.#changeLocal({ raisedHandAt: up ? this.#deps.environment.clock.now() : null });
+    this.#presence.request();
+  }
+
+  setDisplayName(name: string): void {
+    this.#changeLocal({ displayName: name.trim() });
+    this.#presence.request();
+  }
+
+  setReceiverConstraints(view: ViewRequest): void {
+    this.#view = view;
+    this.#attendance?.plane.setView(view);
+  }
+
+  async muteParticipant(id: ParticipantId, media: ModeratedMedia): Promise<void> {
+    await this.#moderate((room) => room.mute(id, media));
+  }
+
+  async kick(id: ParticipantId, reason?: string): Promise<void> {
+    await this.#moderate((room) => room.kick(id, reason ?? null));
+  }
+
+  async grantModerator(id: ParticipantId): Promise<void> {
+    await this.#moderate((room) => {
+      const jid = room.occupant(id)?.realJid;
+      if (jid === null || jid === undefined) throw new ClientError("not-allowed");
+      return room.setAffiliations([{ jid: bareJid(jid), affiliation: "owner" }]);
+    });
+  }
+
+  lowerHand(id: ParticipantId): void {
+    this.#attendance?.plane.send({ colibriClass: "EndpointMessage", to: id, msgPayload: { name: "lower-hand-message" } });
+  }
+
+  async setRoomPassword(password: string | null): Promise<void> {
+    await this.#moderate((room) => room.configure(password === "" ? null : password, this.#roomState.get().lobbyEnabled));
+    this.#roomPassword = password === "" ? null : password;
+  }
+
+  async setLobby(on: boolean): Promise<void> {
+    await this.#moderate(async (room) => {
+      if (on) {
+        // Whoever is here already stays entitled to be.
+        const members = room.occupants.flatMap((occupant) =>
+          occupant.affiliation === "none" && occupant.realJid !== null ? [{ jid: bareJid(occupant.realJid), affiliation: "member" }] : [],
+        );
+        if (members.length > 0) await room.setAffiliations(members);
+      }
+      return room.configure(this.#roomPassword, on);
+    });
+  }
+
+  async admitFromLobby(id: string): Promise<void> {
+    const attendance = this.#attendance;
+    const jid = attendance?.lobby?.occupant(id)?.realJid;
+    if (attendance === null || jid === null || jid === undefined) throw new ClientError("not-allowed");
+    const invite = xml("x", NS.mucUser, {}, xml("invite", NS.mucUser, { to: jid }));
+    attendance.session.send(xml("message", NS.client, { to: attendance.room.jid, id: attendance.session.newId() }, invite));
+    await Promise.resolve();
+  }
+
+  async denyFromLobby(id: string): Promise<void> {
+    const lobby = this.#attendance?.lobby;
+    if (lobby === null || lobby === undefined) throw new ClientError("not-allowed");
+    await this.#allowed(lobby.kick(id, null));
+  }
+
+  // Attending.
+
+  async #attend(): Promise<void> {
+    this.#generation += 1;
+    const generation = this.#generation;
+    const current = (): boolean => generation === this.#generation;
+    if (this.#losingSince === null) this.#phase.set({ kind: "joining" });
+    try {
+      this.#capsVersion = await this.#deps.capsVersion();
+      const attendance = await Attendance.begin({
+        room: this.room,
+        config: this.#deps.config,
+        environment: this.#deps.environment,
+        capabilities: this.#deps.capabilities,
+        makeConnection: this.#deps.makeConnection,
+        credentials: this.#options?.credentials ?? null,
+        onWaitingForHost: () => {
+          if (current()) this.#phase.set({ kind: "waiting-for-host", canSignIn: (this.#options?.credentials ?? null) === null });
+        },
+        cancelled: () => !current(),
+      });
+      if (attendance === null) return;
+      if (!current()) {
+        attendance.close();
+        return;
+      }
+      this.#adopt(attendance);
+    } catch (error) {
+      if (!current()) return;
+      const reason = asClientError(error, "connection-failed");
+      if (reason.category === "connection" && this.#losingSince !== null) this.#scheduleRejoin(reason);
+      else this.#end({ kind: "failed", error: reason });
+    }
+  }
+
+  #adopt(attendance: Attendance): void {
+    this.#attendance = attendance;
+    const mine = (): boolean => this.#attendance === attendance;
+    attendance.events.subscribe((event) => {
+      if (mine()) this.#onEvent(attendance, event);
+    });
+    attendance.plane.changed.subscribe(() => {
+      if (mine()) this.#refreshSources();
+    });
+    attendance.plane.path.subscribe((path) => {
+      if (!mine()) return;
+      this.#mediaPath.set(path);
+      this.#refreshSources();
+    });
+    attendance.plane.messages.subscribe((message) => {
+      if (mine()) this.#onBridgeMessage(attendance, message);
+    });
+    const { microphone, camera, screen } = this.#deps.localMedia;
+    if (microphone.get().on) void attendance.plane.setTrack("microphone", microphone.get().track);
+    if (camera.get().on) void attendance.plane.setTrack("camera", camera.get().track);
+    if (screen.get().on) void attendance.plane.setTrack("screen", screen.get().track);
+    if (this.#view !== null) attendance.plane.setView(this.#view);
+    this.#changeLocal({ id: attendance.room.ownNick });
+    attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+  }
+
+  #onEvent(attendance: Attendance, event: AttendanceEvent): void {
+    switch (event.kind) {
+      case "session":
+        this.#onSession(event.state.kind);
+        break;
+      case "muted-by":
+        this.#onMutedBy(event.media, event.actor);
+        break;
+      case "service":
+        this.#onService(event.message);
+        break;
+      case "invited":
+        if (this.#phase.get().kind !== "lobby") break;
+        this.#roomPassword = event.password ?? this.#roomPassword;
+        attendance.leaveLobby();
+        this.#phase.set({ kind: "joining" });
+        attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+        break;
+      case "joined":
+      case "join-refused":
+      case "self-changed":
+      case "occupant-joined":
+      case "occupant-changed":
+      case "occupant-left":
+      case "removed":
+      case "focus-here":
+      case "focus-left":
+      case "chat":
+      case "settings-changed":
+        this.#onRoom(attendance, event);
+        break;
+    }
+  }
+
+  #onSession(kind: "connected" | "resuming" | "lost" | "closed"): void {
+    switch (kind) {
+      case "resuming":
+        this.#phase.set({ kind: "reconnecting", since: this.#deps.environment.clock.now() });
+        break;
+      case "connected":
+        if (this.#phase.get().kind === "reconnecting" && this.#joinedSince !== null) this.#phase.set({ kind: "joined", since: this.#joinedSince });
+        break;
+      case "lost":
+        this.#lost();
+        break;
+      case "closed":
+        break;
+    }
+  }
+
+  /** The attendance is over against our will; another one is begun. */
+  #lost(): void {
+    this.#detach();
+    if (this.#joinedSince === null) {
+      this.#end({ kind: "failed", error: new ClientError("connection-lost") });
+      return;
+    }
+    this.#losingSince ??= this.#deps.environment.clock.now();
+    this.#phase.set({ kind: "reconnecting", since: this.#losingSince });
+    this.#scheduleRejoin(new ClientError("connection-lost"));
+  }
+
+  #scheduleRejoin(error: ClientError): void {
+    const { clock, random } = this.#deps.environment;
+    if (this.#losingSince !== null && clock.now() - this.#losingSince > REJOIN_WINDOW_MS) {
+      this.#end({ kind: "failed", error });
+      return;
+    }
+    const backoff = Math.min(REJOIN_DELAY_MAX_MS, REJOIN_DELAY_FIRST_MS * 2 ** this.#rejoinAttempt);
+    this.#rejoinAttempt += 1;
+    this.#cancelRejoin?.();
+    this.#cancelRejoin = clock.after(backoff * (0.5 + random()), () => {
+      void this.#attend();
+    });
+  }
+
+  #onRoom(attendance: Attendance, event: RoomEvent): void {
+    const { clock } = this.#deps.environment;
+    switch (event.kind) {
+      case "joined":
+        this.#losingSince = null;
+        this.#rejoinAttempt = 0;
+        this.#joinedSince ??= clock.now();
+        this.#changeLocal({ role: roleOf(event.self) });
+        this.#phase.set({ kind: "joined", since: this.#joinedSince });
+        this.#pollLevels();
+        this.#readSettings(attendance);
+        this.#refreshParticipants();
+        break;
+      case "join-refused":
+        this.#onRefused(attendance, event.error);
+        break;
+      case "self-changed":
+        if (roleOf(event.self) !== roleOf(event.before)) {
+          this.#changeLocal({ role: roleOf(event.self) });
+          this.#notices.emit({ kind: "role-changed", role: roleOf(event.self) });
+          this.#readSettings(attendance);
+          this.#refreshForceMuted();
+        }
+        break;
+      case "occupant-joined":
+        this.#joinedAt.set(event.occupant.nick, clock.now());
+        if (attendance.room.self !== null) {
+          this.#notices.emit({ kind: "participant-joined", id: event.occupant.nick, displayName: event.occupant.displayName });
+        }
+        this.#refreshParticipants();
+        break;
+      case "occupant-changed":
+        this.#refreshParticipants();
+        break;
+      case "occupant-left":
+        this.#joinedAt.delete(event.occupant.nick);
+        this.#interrupted.delete(event.occupant.nick);
+        if (this.#dominant.get() === event.occupant.nick) this.#dominant.set(null);
+        if (event.kicked) this.#notices.emit({ kind: "participant-kicked", who: event.occupant.displayName, by: this.#nameOf(event.actor) });
+        else this.#notices.emit({ kind: "participant-left", id: event.occupant.nick, displayName: event.occupant.displayName });
+        this.#refreshParticipants();
+        break;
+      case "removed":
+        if (event.cause === "kicked") this.#end({ kind: "kicked", by: this.#nameOf(event.actor), text: event.text });
+        else if (event.cause === "destroyed") this.#end({ kind: "closed", text: event.text });
+        else this.#lost();
+        break;
+      case "focus-left":
+        attendance.askForFocus().catch((error: unknown) => {
+          if (this.#attendance === attendance) this.#end({ kind: "failed", error: asClientError(error, "focus-left") });
+        });
+        break;
+      case "focus-here":
+        break;
+      case "chat":
+        this.#chat.receive(event.chat, { ownNick: attendance.room.ownNick, now: clock.now(), nameOf: (nick) => this.#nameOf(nick) });
+        break;
+      case "settings-changed":
+        this.#readSettings(attendance);
+        break;
+    }
+  }
+
+  #onRefused(attendance: Attendance, error: StanzaError): void {
+    switch (error.condition) {
+      case "not-authorized":
+        this.#phase.set({ kind: "room-password-required", wrong: this.#roomPassword !== null });
+        this.#roomPassword = null;
+        break;
+      case "registration-required": {
+        const lobby = error.detail("lobbyroom")?.text ?? null;
+        if (lobby === null) this.#end({ kind: "failed", error: joinRefusal(error.condition, error.text) });
+        else this.#knock(attendance, lobby);
+        break;
+      }
+      default:
+        this.#end({ kind: "failed", error: joinRefusal(error.condition, error.text) });
+    }
+  }
+
+  #knock(attendance: Attendance, jid: string): void {
+    this.#phase.set({ kind: "lobby", denied: false });
+    attendance.enterLobby(jid, this.#ownPresence(attendance)).events.subscribe((event) => {
+      if (this.#attendance !== attendance || this.#phase.get().kind !== "lobby" || event.kind !== "removed") return;
+      attendance.leaveLobby();
+      if (event.cause === "kicked") {
+        this.#phase.set({ kind: "lobby", denied: true });
+        return;
+      }
+      // The lobby was taken away: the door is open.
+      this.#phase.set({ kind: "joining" });
+      attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+    });
+  }
+
+  #readSettings(attendance: Attendance): void {
+    attendance.room.readSettings().then(
+      (settings) => {
+        if (this.#attendance !== attendance) return;
+        const before = this.#roomState.get();
+        this.#roomState.set({ ...before, passwordProtected: settings.passwordProtected, lobbyEnabled: settings.membersOnly, createdAt: settings.createdAt });
+        if (before.passwordProtected !== settings.passwordProtected && this.#phase.get().kind === "joined") {
+          this.#notices.emit({ kind: "room-password-changed", protected: settings.passwordProtected });
+        }
+        this.#watchLobby(attendance, settings.membersOnly ? settings.lobbyJid : null);
+      },
+      (error: unknown) => {
+        console.debug("the room does not say how it is set", error);
+      },
+    );
+  }
+
+  /** Moderators see who waits. */
+  #watchLobby(attendance: Attendance, jid: string | null): void {
+    const watching = jid !== null && this.#local.get().role === "moderator";
+    if (!watching) {
+      attendance.leaveLobby();
+      if (this.#roomState.get().lobbyVisitors.length > 0) this.#roomState.update((state) => ({ ...state, lobbyVisitors: [] }));
+      return;
+    }
+    if (attendance.lobby !== null) return;
+    const lobby = attendance.enterLobby(jid, this.#ownPresence(attendance));
+    lobby.events.subscribe(() => {
+      if (attendance.lobby !== lobby) return;
+      const visitors = lobby.occupants
+        .filter((occupant) => !occupant.moderator && attendance.room.occupant(occupant.nick) === null)
+        .map((occupant) => ({ id: occupant.nick, displayName: occupant.displayName }));
+      this.#roomState.update((state) => ({ ...state, lobbyVisitors: visitors }));
+    });
+  }
+
+  // What others do to us.
+
+  #onMutedBy(media: ModeratedMedia, actor: string | null): void {
+    this.#notices.emit({ kind: "muted-by-moderator", media, by: this.#nameOf(actor) });
+    switch (media) {
+      case "audio":
+        void this.#deps.localMedia.setMicrophone(false);
+        break;
+      case "video":
+        void this.#deps.localMedia.setCamera(false);
+        break;
+      case "desktop":
+        void this.#deps.localMedia.setScreen(false);
+        break;
+    }
+  }
+
+  #onService(message: ServiceMessage): void {
+    if (message.type !== "av_moderation") return;
+    const media = message.mediaType;
+    if (message.enabled !== undefined) {
+      if (message.enabled) this.#approved.delete(media);
+      this.#roomState.update((state) => ({
+        ...state,
+        ...(media === "audio" ? { audioModerated: message.enabled === true } : media === "video" ? { videoModerated: message.enabled === true } : {}),
+      }));
+    } else if (message.approved === true) {
+      this.#approved.add(media);
+      this.#notices.emit({ kind: "unmute-allowed", media });
+    } else if (message.removed === true) {
+      this.#approved.delete(media);
+    }
+    this.#refreshForceMuted();
+  }
+
+  #refreshForceMuted(): void {
+    const { audioModerated, videoModerated } = this.#roomState.get();
+    const moderator = this.#local.get().role === "moderator";
+    this.#changeLocal({
+      audioForceMuted: audioModerated && !moderator && !this.#approved.has("audio"),
+      videoForceMuted: videoModerated && !moderator && !this.#approved.has("video"),
+    });
+  }
+
+  #refusesUnmute(media: "audio" | "video"): boolean {
+    const { audioForceMuted, videoForceMuted } = this.#local.get();
+    const refused = media === "audio" ? audioForceMuted : videoForceMuted;
+    if (refused) this.#notices.emit({ kind: "unmute-refused", media });
+    return refused;
+  }
+
+  #onBridgeMessage(attendance: Attendance, message: BridgeMessage): void {
+    switch (message.colibriClass) {
+      case "DominantSpeakerEndpointChangeEvent":
+        this.#dominant.set(message.dominantSpeakerEndpoint);
+        this.#refreshParticipants();
+        if (message.dominantSpeakerEndpoint === attendance.room.ownNick) {
+          attendance.tell("speakerStats", xml("speakerstats", NS.jitsiMeet, { room: attendance.room.jid, silence: message.silence }));
+        }
+        break;
+      case "EndpointConnectivityStatusChangeEvent":
+        if (String(message.active) === "false") this.#interrupted.add(message.endpoint);
+        else this.#interrupted.delete(message.endpoint);
+        this.#refreshParticipants();
+        break;
+      case "EndpointMessage":
+        this.#onEndpointMessage(attendance, message.from ?? null, message.msgPayload);
+        break;
+      case "ServerHello":
+      case "VideoSourcesMap":
+      case "AudioSourcesMap":
+      case "ForwardedSources":
+      case "SenderSourceConstraints":
+      case "ConnectionStats":
+      case "EndpointStats":
+      case "unknown":
+        break;
+    }
+  }
+
+  #onEndpointMessage(attendance: Attendance, from: string | null, payload: unknown): void {
+    const name = typeof payload === "object" && payload !== null && "name" in payload ? payload.name : null;
+    if (name !== "lower-hand-message" || from === null || attendance.room.occupant(from)?.moderator !== true) return;
+    if (this.#local.get().raisedHandAt === null) return;
+    this.raiseHand(false);
+    this.#notices.emit({ kind: "hand-lowered-by-moderator" });
+  }
+
+  // Our own devices.
+
+  #onDevice(slot: "microphone" | "camera" | "screen", device: LocalDevice): void {
+    const before = this.#local.get();
+    this.#changeLocal({
+      [slot]: shallowEqual(before[slot], deviceView(device)) ? before[slot] : deviceView(device),
+      ...(slot === "camera" ? { cameraStream: device.stream } : {}),
+      ...(slot === "screen" ? { screenStream: device.stream } : {}),
+    });
+    if (device.busy) return;
+    const track = device.on ? device.track : null;
+    const plane = this.#attendance?.plane;
+    if (slot === "screen") {
+      plane?.setScreen(track).catch((error: unknown) => {
+        this.#onScreenRefused(error);
+      });
+    } else {
+      void plane?.setTrack(slot, track);
+    }
+    this.#presence.request();
+  }
+
+  #onScreenRefused(error: unknown): void {
+    if (error instanceof StanzaError && error.condition === "resource-constraint") {
+      this.#notices.emit({ kind: "source-limit", media: "video" });
+      void this.#deps.localMedia.setScreen(false);
+    } else if (!(error instanceof ClientError && error.category === "connection")) {
+      this.#notices.emit({ kind: "action-failed", action: "share-screen", error: asClientError(error, "server-error") });
+    }
+  }
+
+  #ownPresence(attendance: Attendance): OwnPresence {
+    const { microphone, camera, screen } = this.#deps.localMedia;
+    const id = attendance.room.ownNick;
+    const { displayName, raisedHandAt } = this.#local.get();
+    const sourceInfo: SourceInfo = {
+      [`${id}-a0`]: { muted: !microphone.get().on, videoType: "camera" },
+      [`${id}-v0`]: { muted: !camera.get().on, videoType: "camera" },
+      ...(screen.get().on ? { [`${id}-v1`]: { muted: false, videoType: "desktop" as const } } : {}),
+    };
+    return {
+      displayName,
+      statsId: this.#statsId,
+      capsVersion: this.#capsVersion,
+      sourceInfo,
+      codecList: receivableCodecs(this.#deps.config.codecPreference),
+      raisedHandAt,
+      avatarUrl: this.#deps.config.avatarUrl,
+      email: this.#deps.config.email,
+    };
+  }
+
+  // What the interface sees.
+
+  #changeLocal(change: Partial<LocalParticipant>): void {
+    const next = { ...this.#local.get(), ...change };
+    if (!shallowEqual(this.#local.get(), next)) this.#local.set(next);
+  }
+
+  #nameOf(nick: string | null): string | null {
+    if (nick === null) return null;
+    if (nick === this.#attendance?.room.ownNick) return this.#local.get().displayName;
+    return this.#attendance?.room.occupant(nick)?.displayName ?? null;
+  }
+
+  #refreshParticipants(): void {
+    const occupants = this.#attendance?.room.occupants ?? [];
+    const context = { dominant: this.#dominant.get(), interrupted: this.#interrupted, joinedAt: this.#joinedAt };
+    this.#participants.set(
+      sameList(
+        this.#participants.get(),
+        occupants.map((occupant) => participantView(occupant, context)),
+      ),
+    );
+    this.#refreshSources();
+  }
+
+  #refreshSources(): void {
+    const attendance = this.#attendance;
+    const occupants = attendance?.room.occupants ?? [];
+    const played = attendance?.plane.played ?? [];
+    this.#videoSources.set(sameList(this.#videoSources.get(), videoSourceViews(occupants, played)));
+    this.#audioSources.set(sameList(this.#audioSources.get(), audioSourceViews(occupants, played)));
+  }
+
+  #pollLevels(): void {
+    this.#cancelLevels?.();
+    this.#cancelLevels = this.#deps.environment.clock.after(LEVELS_INTERVAL_MS, () => {
+      const attendance = this.#attendance;
+      if (attendance === null) return;
+      attendance.plane.audioLevels().then(
+        (levels) => {
+          if (this.#attendance === attendance) this.#onLevels(attendance, levels);
+        },
+        (error: unknown) => {
+          console.debug("levels could not be read", error);
+        },
+      );
+      this.#pollLevels();
+    });
+  }
+
+  #onLevels(attendance: Attendance, bySource: ReadonlyMap<string, number>): void {
+    const owners = new Map(this.#audioSources.get().map((source) => [source.name, source.owner]));
+    const levels = new Map<ParticipantId, number>();
+    for (const [name, level] of bySource) {
+      const owner = name === "" ? attendance.room.ownNick : owners.get(name);
+      if (owner !== null && owner !== undefined && level > 0) levels.set(owner, Math.max(levels.get(owner) ?? 0, level));
+    }
+    const before = this.#audioLevels.get();
+    if (levels.size > 0 || before.size > 0) this.#audioLevels.set(levels);
+    if (this.#mediaPath.get() !== "direct") return;
+    // No bridge says who speaks: the louder one.
+    const [loudest] = [...levels].filter(([, level]) => level > SPEAKING_LEVEL).sort(([, left], [, right]) => right - left);
+    if (loudest !== undefined && loudest[0] !== this.#dominant.get()) {
+      this.#dominant.set(loudest[0]);
+      this.#refreshParticipants();
+    }
+  }
+
+  // Ending.
+
+  /** `not-allowed` when the server refuses, else what it was. */
+  async #allowed(action: Promise<unknown>): Promise<void> {
+    try {
+      await action;
+    } catch (error) {
+      if (error instanceof StanzaError) {
+        const refused = ["forbidden", "not-allowed", "not-authorized"].includes(error.condition);
+        throw new ClientError(refused ? "not-allowed" : "server-error", { cause: error, serverText: error.text });
+      }
+      throw error;
+    }
+  }
+
+  async #moderate(action: (room: Room) => Promise<unknown>): Promise<void> {
+    const room = this.#attendance?.room;
+    if (room === undefined) throw new ClientError("connection-lost");
+    await this.#allowed(action(room));
+  }
+
+  #detach(): void {
+    const attendance = this.#attendance;
+    this.#attendance = null;
+    this.#generation += 1;
+    attendance?.close();
+    this.#cancelLevels?.();
+    this.#mediaPath.set("none");
+    this.#dominant.set(null);
+    this.#interrupted.clear();
+    this.#refreshParticipants();
+  }
+
+  #end(reason: EndReason): void {
+    if (this.#phase.get().kind === "ended") return;
+    this.#cancelRejoin?.();
+    this.#presence.stop();
+    this.#detach();
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    this.#deps.localMedia.close();
+    this.#changeLocal({
+      id: null,
+      microphone: { on: false, busy: false, error: null },
+      camera: { on: false, busy: false, error: null },
+      screen: { on: false, busy: false, error: null },
+      cameraStream: null,
+      screenStream: null,
+    });
+    this.#phase.set({ kind: "ended", reason });
+  }
+}
