@@ -126,7 +126,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn child<T>(self, field: &'static str, child: impl FnOnce(Object<'a>) -> Parsed<T>) -> Parsed<Option<T>> {
+    fn child<T>(self, field: &'static str, child: impl FnOnce(Self) -> Parsed<T>) -> Parsed<Option<T>> {
         match self.get(field) {
             None => Ok(None),
             Some(value) => child(Self::new(value, field)?).map(Some),
