@@ -10,3 +10,5 @@ pub mod forward;
 pub mod rtcp;
 pub mod rtp;
 pub mod speech;
+pub mod srtp;
+pub mod transport;
