@@ -64,11 +64,7 @@ impl NewEndpoint<'_> {
         let mut endpoint = element(
             "endpoint",
             ns::COLIBRI2,
-            &[
-                ("id", self.endpoint.as_str()),
-                ("create", "true"),
-                ("stats-id", self.stats_id.unwrap_or_default()),
-            ],
+            &[("id", self.endpoint.as_str()), ("create", "true"), ("stats-id", self.stats_id.unwrap_or_default())],
             self.offer.media(),
         );
         let mut transport = colibri("transport", &[("ice-controlling", "true")]);
@@ -108,12 +104,8 @@ pub fn update_endpoint(
     sources: Option<&SourceSet>,
     initial_last_n: Option<&Element>,
 ) -> Element {
-    let mut child = element(
-        "endpoint",
-        ns::COLIBRI2,
-        &[("id", endpoint.as_str()), ("stats-id", stats_id.unwrap_or_default())],
-        [],
-    );
+    let mut child =
+        element("endpoint", ns::COLIBRI2, &[("id", endpoint.as_str()), ("stats-id", stats_id.unwrap_or_default())], []);
     if let Some(transport) = transport {
         let mut transport = transport.clone();
         if !transport.has_child("rtcp-mux", ns::JINGLE_ICE_UDP) {
@@ -131,10 +123,7 @@ pub fn update_endpoint(
 }
 
 /// New mutes of endpoints.
-pub fn force_mute<'a>(
-    meeting_id: &str,
-    endpoints: impl IntoIterator<Item = (&'a EndpointId, ForceMute)>,
-) -> Element {
+pub fn force_mute<'a>(meeting_id: &str, endpoints: impl IntoIterator<Item = (&'a EndpointId, ForceMute)>) -> Element {
     let children = endpoints
         .into_iter()
         .map(|(endpoint, mute)| element("endpoint", ns::COLIBRI2, &[("id", endpoint.as_str())], [mute.to_element()]));
@@ -182,15 +171,9 @@ pub fn allocated(payload: &Element, endpoint: &EndpointId) -> Option<Allocated> 
             // COMPAT(lib-jitsi-meet): a source without a stream and track id would not be put into SDP.
             let msid = format!("mixedmslabel mixedlabel{}0", media.as_str());
             if feedback.sources.len() < FEEDBACK_SOURCES_MAX {
-                feedback.sources.insert(
-                    ssrc,
-                    SourceFacts {
-                        media,
-                        name: source.name,
-                        msid: Some(msid),
-                        video_type: None,
-                    },
-                );
+                feedback
+                    .sources
+                    .insert(ssrc, SourceFacts { media, name: source.name, msid: Some(msid), video_type: None });
             }
         }
     }

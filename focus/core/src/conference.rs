@@ -141,13 +141,7 @@ impl Conference {
         }
     }
 
-    fn member_present(
-        &mut self,
-        endpoint: EndpointId,
-        occupant: &FullJid,
-        presence: &Element,
-        ctx: &mut Context<'_>,
-    ) {
+    fn member_present(&mut self, endpoint: EndpointId, occupant: &FullJid, presence: &Element, ctx: &mut Context<'_>) {
         let item = MucItem::from_presence(presence);
         let is_new = !self.participants.contains_key(&endpoint);
         if is_new {
@@ -222,16 +216,16 @@ impl Conference {
                 session.signaling.forget(endpoint.as_str());
             }
         }
+        if self.participants.is_empty() && !was_moving {
+            self.stop(ctx);
+            return;
+        }
         if had_session {
             self.expire_endpoint(endpoint, ctx);
         }
         self.elect_owner(ctx);
         if self.participants.is_empty() {
-            if was_moving {
-                self.empty_until_ms = Some(ctx.now_ms + ctx.config.initial_timeout_ms);
-            } else {
-                self.stop(ctx);
-            }
+            self.empty_until_ms = Some(ctx.now_ms + ctx.config.initial_timeout_ms);
         } else if self.session_count() == 1 && self.countable() < ctx.config.participants_min {
             self.alone_until_ms = Some(ctx.now_ms + ctx.config.single_participant_timeout_ms);
         }

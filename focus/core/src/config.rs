@@ -115,15 +115,7 @@ pub struct Codecs {
 
 impl Default for Codecs {
     fn default() -> Self {
-        Self {
-            opus_red: false,
-            av1: true,
-            vp8: true,
-            h264: true,
-            vp9: true,
-            mid: true,
-            transport_cc: true,
-        }
+        Self { opus_red: false, av1: true, vp8: true, h264: true, vp9: true, mid: true, transport_cc: true }
     }
 }
 
@@ -173,11 +165,7 @@ pub struct RateLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self {
-            interval_min_ms: 5_000,
-            requests_max: 5,
-            period_ms: 60_000,
-        }
+        Self { interval_min_ms: 5_000, requests_max: 5, period_ms: 60_000 }
     }
 }
 

@@ -94,10 +94,7 @@ impl Caps {
         if c.attr("hash") != Some("sha-1") {
             return None;
         }
-        Some(Self {
-            node: c.attr("node")?.to_owned(),
-            ver: c.attr("ver")?.to_owned(),
-        })
+        Some(Self { node: c.attr("node")?.to_owned(), ver: c.attr("ver")?.to_owned() })
     }
 
     /// The node to ask about.
@@ -215,10 +212,8 @@ mod tests {
     #[test]
     fn a_hash_must_be_right_to_be_remembered() {
         let query: Element = EXODUS.parse().unwrap();
-        let mut caps = Caps {
-            node: "http://code.google.com/p/exodus".into(),
-            ver: "QgayPKawpkPSDYmwT/WM94uAlu0=".into(),
-        };
+        let mut caps =
+            Caps { node: "http://code.google.com/p/exodus".into(), ver: "QgayPKawpkPSDYmwT/WM94uAlu0=".into() };
         let mut cache = CapsCache::default();
         cache.learn(&caps, &query);
         assert!(cache.get(&caps).is_some());

@@ -217,9 +217,7 @@ impl Focus {
                 self.brewery = Brewery::In;
             } else {
                 tracing::warn!("the focus is not in the bridges' room; it tries again");
-                self.brewery = Brewery::Out {
-                    retry_at_ms: Some(now_ms + BREWERY_RETRY_MS),
-                };
+                self.brewery = Brewery::Out { retry_at_ms: Some(now_ms + BREWERY_RETRY_MS) };
                 self.pool.clear();
                 self.each_conference(me, now_ms, out, |conference, ctx| conference.move_all(false, ctx));
             }
@@ -304,14 +302,11 @@ impl Focus {
                     conference.features_known(&endpoint, query, ctx);
                 });
             }
-            Awaited::Allocation {
-                room,
-                endpoint,
-                bridge_session,
-                allocation,
-            } => self.with_conference(&room, me, now_ms, out, |conference, ctx| {
-                conference.allocation_answered(&endpoint, &bridge_session, allocation, reply, ctx);
-            }),
+            Awaited::Allocation { room, endpoint, bridge_session, allocation } => {
+                self.with_conference(&room, me, now_ms, out, |conference, ctx| {
+                    conference.allocation_answered(&endpoint, &bridge_session, allocation, reply, ctx);
+                })
+            }
             Awaited::BridgeUpdate { room, bridge_session } => {
                 self.with_conference(&room, me, now_ms, out, |conference, ctx| {
                     conference.update_answered(&bridge_session, reply, ctx);
@@ -524,8 +519,7 @@ impl Focus {
         let exists = self.conferences.contains_key(&room);
         let mut login = None;
         if let Some(authentication) = &self.config.authentication {
-            let identified =
-                self.logins.identify(request, sender, authentication, &mut *self.random, now_ms)?;
+            let identified = self.logins.identify(request, sender, authentication, &mut *self.random, now_ms)?;
             // Who may enter a breakout room was settled when it was made.
             let is_breakout = self.components.breakout_rooms.as_ref().is_some_and(|b| b.domain() == room.domain());
             if identified.login.is_none() && !exists && !is_breakout {

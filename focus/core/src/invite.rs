@@ -14,7 +14,7 @@ pub enum Invite {
     /// Should have a session, but could not get one; is tried again.
     Waiting(Waiting),
     /// A bridge was asked for an endpoint.
-    Allocating(Allocating),
+    Allocating(Box<Allocating>),
     /// The offer was sent.
     Offered(Offered),
     /// The offer was accepted.
@@ -52,13 +52,13 @@ pub struct Allocating {
 /// Waiting for the participant.
 #[derive(Debug)]
 pub struct Offered {
-    session: Session,
+    session: Box<Session>,
 }
 
 /// In the call.
 #[derive(Debug)]
 pub struct Active {
-    session: Session,
+    session: Box<Session>,
 }
 
 /// First pause before a failed invitation is tried again.
@@ -71,17 +71,14 @@ impl Waiting {
     /// After another failure: each pause is twice the one before.
     pub fn after_failure(failures: u32, now_ms: u64) -> Self {
         let pause_ms = RETRY_MIN_MS.checked_shl(failures.min(16)).unwrap_or(RETRY_MAX_MS).min(RETRY_MAX_MS);
-        Self {
-            retry_at_ms: now_ms + pause_ms,
-            failures: failures.saturating_add(1),
-        }
+        Self { retry_at_ms: now_ms + pause_ms, failures: failures.saturating_add(1) }
     }
 }
 
 impl Allocating {
     /// The bridge allocated and the offer goes out.
     pub fn offered(self, session: Session) -> Offered {
-        Offered { session }
+        Offered { session: Box::new(session) }
     }
 
     /// The bridge could not.

@@ -47,10 +47,7 @@ impl Conference {
             return;
         }
         let region = participant.member.region.clone().or_else(|| ctx.config.local_region.clone());
-        let wish = Wish {
-            current: self.bridge.as_ref().map(|bridge| &bridge.bridge),
-            region: region.as_deref(),
-        };
+        let wish = Wish { current: self.bridge.as_ref().map(|bridge| &bridge.bridge), region: region.as_deref() };
         let Some(chosen) = select(ctx.pool, &wish, &ctx.config.bridge, ctx.now_ms) else {
             self.wait(endpoint, ctx);
             self.bridge_not_available = true;
@@ -129,7 +126,7 @@ impl Conference {
             allocation: allocating.allocation,
         };
         let to = bridge.bridge.clone();
-        participant.invite = Invite::Allocating(allocating);
+        participant.invite = Invite::Allocating(Box::new(allocating));
         ctx.request("get", to, request, awaited);
         if is_first || self.bridge_not_available {
             self.bridge_not_available = false;
@@ -220,11 +217,7 @@ impl Conference {
             start_muted: allocating.start_muted,
         });
         session.signaling.reset(sources);
-        let awaited = Awaited::Offer {
-            room: self.room.clone(),
-            endpoint: endpoint.clone(),
-            sid: session.sid.clone(),
-        };
+        let awaited = Awaited::Offer { room: self.room.clone(), endpoint: endpoint.clone(), sid: session.sid.clone() };
         ctx.counters.session_initiate_sent += 1;
         ctx.request("set", session.to.clone(), jingle.into(), awaited);
         participant.invite = Invite::Offered(allocating.offered(session));
@@ -233,8 +226,7 @@ impl Conference {
     /// The participant's software answered the offer. No answer is as good as one: slow clients answer late. An
     /// error is final; trying again would loop.
     pub fn offer_answered(&mut self, endpoint: &EndpointId, sid: &str, reply: Reply<'_>, ctx: &mut Context<'_>) {
-        let is_current =
-            self.participants.get(endpoint).and_then(|p| p.invite.session()).is_some_and(|s| s.sid == sid);
+        let is_current = self.participants.get(endpoint).and_then(|p| p.invite.session()).is_some_and(|s| s.sid == sid);
         if is_current && matches!(reply, Reply::Error(_)) {
             self.end_session(endpoint, &ReasonCondition::GeneralError, "jingle session failed", Invite::Declined, ctx);
         }
@@ -337,10 +329,7 @@ impl Conference {
                 && let Invite::Waiting(waiting) = &participant.invite
                 && waiting.failures <= 1
             {
-                participant.invite = Invite::Waiting(Waiting {
-                    retry_at_ms: ctx.now_ms,
-                    ..*waiting
-                });
+                participant.invite = Invite::Waiting(Waiting { retry_at_ms: ctx.now_ms, ..*waiting });
             }
         }
         self.signal_sources(ctx);
@@ -431,10 +420,7 @@ impl Conference {
     /// Sends the bridge a change.
     pub fn update_bridge(&self, request: minidom::Element, ctx: &mut Context<'_>) {
         let Some(bridge) = &self.bridge else { return };
-        let awaited = Awaited::BridgeUpdate {
-            room: self.room.clone(),
-            bridge_session: bridge.id.clone(),
-        };
+        let awaited = Awaited::BridgeUpdate { room: self.room.clone(), bridge_session: bridge.id.clone() };
         ctx.request("get", bridge.bridge.clone(), request, awaited);
     }
 

@@ -90,12 +90,7 @@ impl Conference {
         }
     }
 
-    fn accept(
-        &mut self,
-        endpoint: &EndpointId,
-        jingle: &Jingle,
-        ctx: &mut Context<'_>,
-    ) -> Result<AfterAnswer, Fault> {
+    fn accept(&mut self, endpoint: &EndpointId, jingle: &Jingle, ctx: &mut Context<'_>) -> Result<AfterAnswer, Fault> {
         let participant = self.participants.get_mut(endpoint).expect("looked up before");
         match std::mem::take(&mut participant.invite) {
             Invite::Offered(offered) => participant.invite = Invite::Active(offered.accepted()),
@@ -114,14 +109,8 @@ impl Conference {
         let stats_id = self.participants.get(endpoint).and_then(|p| p.member.stats_id.as_deref());
         let nothing = SourceSet::default();
         let sources = self.sources.of(endpoint).unwrap_or(&nothing);
-        let request = colibri::update_endpoint(
-            &self.meeting_id,
-            endpoint,
-            stats_id,
-            transport,
-            Some(sources),
-            initial_last_n,
-        );
+        let request =
+            colibri::update_endpoint(&self.meeting_id, endpoint, stats_id, transport, Some(sources), initial_last_n);
         self.update_bridge(request, ctx);
         self.signal_sources(ctx);
         Ok(AfterAnswer::Nothing)
@@ -217,13 +206,7 @@ impl Conference {
         }
         ctx.counters.participants_ice_failed += 1;
         self.check_restart_limit(endpoint, ctx)?;
-        self.end_session(
-            endpoint,
-            &protocol::jingle::reason::ReasonCondition::Success,
-            "moving",
-            Invite::Idle,
-            ctx,
-        );
+        self.end_session(endpoint, &protocol::jingle::reason::ReasonCondition::Success, "moving", Invite::Idle, ctx);
         Ok(AfterAnswer::Invite)
     }
 

@@ -41,10 +41,7 @@ pub struct Forced {
 impl Forced {
     /// As the bridge is told: it tells audio from video only.
     pub fn for_bridge(self) -> ForceMute {
-        ForceMute {
-            audio: self.audio,
-            video: self.video && self.desktop,
-        }
+        ForceMute { audio: self.audio, video: self.video && self.desktop }
     }
 
     fn set(&mut self, kind: Kind, forced: bool) {
@@ -76,11 +73,7 @@ impl Moderation {
     /// What a newcomer may not send.
     pub fn forced_at_start(&self, role: Role, occupant: &FullJid) -> Forced {
         let forced = |kind| !self.may_send(kind, role, occupant);
-        Forced {
-            audio: forced(Kind::Audio),
-            video: forced(Kind::Video),
-            desktop: forced(Kind::Desktop),
-        }
+        Forced { audio: forced(Kind::Audio), video: forced(Kind::Video), desktop: forced(Kind::Desktop) }
     }
 }
 

@@ -107,10 +107,7 @@ impl Offer {
         jingle.start_muted = invitation.start_muted;
         jingle.bridge_session = Some(invitation.bridge_session.clone());
         if invitation.json {
-            jingle.json_message = Some(JsonMessage {
-                room: None,
-                json: encoding::to_json(invitation.sources),
-            });
+            jingle.json_message = Some(JsonMessage { room: None, json: encoding::to_json(invitation.sources) });
         }
         jingle
     }
@@ -123,10 +120,7 @@ fn audio(features: &Features, codecs: &Codecs) -> RtpDescription {
     if codecs.opus_red && features.opus_red {
         let mut red = PayloadType::new(112, "red", 48_000);
         red.channels = Some(2);
-        red.parameters.push(protocol::jingle::rtp::Parameter {
-            name: None,
-            value: "111/111".to_owned(),
-        });
+        red.parameters.push(protocol::jingle::rtp::Parameter { name: None, value: "111/111".to_owned() });
         description.payload_types.push(red);
     }
     let mut opus = PayloadType::new(111, "opus", 48_000).with_parameter("minptime", "10");
@@ -156,7 +150,8 @@ fn audio(features: &Features, codecs: &Codecs) -> RtpDescription {
 fn video(features: &Features, codecs: &Codecs) -> RtpDescription {
     let transport_cc = codecs.transport_cc && features.transport_cc;
     let with_feedback = |mut payload: PayloadType| {
-        payload = payload.with_feedback("ccm", Some("fir")).with_feedback("nack", None).with_feedback("nack", Some("pli"));
+        payload =
+            payload.with_feedback("ccm", Some("fir")).with_feedback("nack", None).with_feedback("nack", Some("pli"));
         if transport_cc {
             payload = payload.with_feedback("transport-cc", None);
         } else if features.remb {
@@ -277,12 +272,7 @@ mod tests {
         features.opus_red = true;
         features.transport_cc = false;
         features.remb = true;
-        let codecs = Codecs {
-            opus_red: true,
-            av1: false,
-            mid: false,
-            ..Codecs::default()
-        };
+        let codecs = Codecs { opus_red: true, av1: false, mid: false, ..Codecs::default() };
         let offer = Offer::new(&features, &codecs, true);
         let audio = offer.audio.as_ref().unwrap();
         assert_eq!(audio.payload_types.iter().map(|p| p.id).collect::<Vec<_>>(), [112, 111, 126]);

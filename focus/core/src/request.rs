@@ -49,22 +49,19 @@ impl Logins {
         let machine_uid = request.machine_uid.as_deref().filter(|uid| !uid.is_empty());
         if let Some(id) = request.session_id.as_deref().filter(|id| !id.is_empty()) {
             let login = self.by_id.get_mut(id).ok_or_else(|| {
-                Fault::new(Condition::NotAcceptable, "the login has expired")
-                    .with(Element::from(SessionInvalid))
+                Fault::new(Condition::NotAcceptable, "the login has expired").with(Element::from(SessionInvalid))
             })?;
             if machine_uid != Some(login.machine_uid.as_str()) {
                 return Err(Fault::new(Condition::NotAcceptable, "the login belongs to another browser"));
             }
             login.expires_ms = expires_ms;
-            return Ok(Identified {
-                login: Some((id.to_owned(), login.jid.to_string())),
-            });
+            return Ok(Identified { login: Some((id.to_owned(), login.jid.to_string())) });
         }
         let Some(member) = sender.filter(|jid| jid.domain().as_str() == authentication.login_domain) else {
             return Ok(Identified::default());
         };
-        let machine_uid = machine_uid
-            .ok_or_else(|| Fault::new(Condition::NotAcceptable, "a login needs a machine-uid"))?;
+        let machine_uid =
+            machine_uid.ok_or_else(|| Fault::new(Condition::NotAcceptable, "a login needs a machine-uid"))?;
         let jid = member.to_bare();
         let known = self.by_id.iter_mut().find(|(_, l)| l.jid == jid && l.machine_uid == machine_uid);
         let id = if let Some((id, login)) = known {
@@ -76,17 +73,11 @@ impl Logins {
                 oldest.map(|id| self.by_id.remove(&id));
             }
             let id = random::uuid(random);
-            let login = Login {
-                jid: jid.clone(),
-                machine_uid: machine_uid.to_owned(),
-                expires_ms,
-            };
+            let login = Login { jid: jid.clone(), machine_uid: machine_uid.to_owned(), expires_ms };
             self.by_id.insert(id.clone(), login);
             id
         };
-        Ok(Identified {
-            login: Some((id, jid.to_string())),
-        })
+        Ok(Identified { login: Some((id, jid.to_string())) })
     }
 
     /// Ends a login.
@@ -138,12 +129,14 @@ mod tests {
     }
 
     impl Desk {
-        fn ask(&mut self, sender: Option<&str>, machine: &str, session: &str, now_ms: u64) -> Result<Identified, Fault> {
-            let authentication = Authentication {
-                login_domain: "meet.x".into(),
-                lifetime_ms: DAY_MS,
-                sessions_max: 2,
-            };
+        fn ask(
+            &mut self,
+            sender: Option<&str>,
+            machine: &str,
+            session: &str,
+            now_ms: u64,
+        ) -> Result<Identified, Fault> {
+            let authentication = Authentication { login_domain: "meet.x".into(), lifetime_ms: DAY_MS, sessions_max: 2 };
             let request = ConferenceIq {
                 machine_uid: Some(machine.to_owned()),
                 session_id: Some(session.to_owned()),
@@ -159,10 +152,7 @@ mod tests {
     }
 
     fn desk() -> Desk {
-        Desk {
-            logins: Logins::default(),
-            random: Counting(0),
-        }
+        Desk { logins: Logins::default(), random: Counting(0) }
     }
 
     #[test]
@@ -213,10 +203,7 @@ mod tests {
             (Some(""), false),
             (None, false),
         ] {
-            let request = ConferenceIq {
-                room: room.map(str::to_owned),
-                ..ConferenceIq::default()
-            };
+            let request = ConferenceIq { room: room.map(str::to_owned), ..ConferenceIq::default() };
             assert_eq!(room_of(&request, &config, Some(&breakout)).is_ok(), served, "{room:?}");
         }
     }

@@ -10,9 +10,7 @@ use jid::{BareJid, FullJid, Jid};
 use minidom::Element;
 use protocol::conference_request::{ConferenceIq, Property};
 use protocol::ns;
-use protocol::presence::focus::{
-    BridgeNotAvailable, ComponentVersion, ConferenceProperties, Etherpad, Versions,
-};
+use protocol::presence::focus::{BridgeNotAvailable, ComponentVersion, ConferenceProperties, Etherpad, Versions};
 
 use crate::conference::{Conference, ConferenceOptions, REQUESTERS_MAX, Requester};
 use crate::context::{Awaited, Context, Effect, Reply};
@@ -141,17 +139,20 @@ impl Conference {
         let mut children: Vec<Element> = vec![
             Etherpad { document: document.to_owned() }.into(),
             Versions {
-                components: vec![ComponentVersion {
-                    name: "focus".to_owned(),
-                    version: ctx.config.version.clone(),
-                }],
+                components: vec![ComponentVersion { name: "focus".to_owned(), version: ctx.config.version.clone() }],
             }
             .into(),
             ConferenceProperties::default()
                 .with("support-terminate-restart", true)
                 .with("bridge-count", bridges)
-                .with("audio-limit-reached", self.senders(|p| p.member.sends_audio) >= ctx.config.sources.audio_senders_max)
-                .with("video-limit-reached", self.senders(|p| p.member.sends_video) >= ctx.config.sources.video_senders_max)
+                .with(
+                    "audio-limit-reached",
+                    self.senders(|p| p.member.sends_audio) >= ctx.config.sources.audio_senders_max,
+                )
+                .with(
+                    "video-limit-reached",
+                    self.senders(|p| p.member.sends_video) >= ctx.config.sources.video_senders_max,
+                )
                 .into(),
         ];
         if self.bridge_not_available {
@@ -234,9 +235,7 @@ impl Conference {
         }
         self.breakout_of = info.breakout_of;
         if info.presets {
-            self.state = RoomState::AwaitingMetadata {
-                until_ms: ctx.now_ms + METADATA_TIMEOUT_MS,
-            };
+            self.state = RoomState::AwaitingMetadata { until_ms: ctx.now_ms + METADATA_TIMEOUT_MS };
         } else {
             self.joined(ctx);
         }
@@ -285,10 +284,7 @@ impl Conference {
             identity: login.as_ref().map(|(_, identity)| identity.clone()),
             properties: properties
                 .into_iter()
-                .map(|(name, value)| Property {
-                    name: name.to_owned(),
-                    value: value.to_string(),
-                })
+                .map(|(name, value)| Property { name: name.to_owned(), value: value.to_string() })
                 .collect(),
             ..ConferenceIq::default()
         };

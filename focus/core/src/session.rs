@@ -69,10 +69,7 @@ impl Session {
     fn send_sources(&self, action: Action, sources: &SourcesByOwner, ctx: &mut Context<'_>) {
         let mut jingle = Jingle::new(action, &self.sid);
         if self.json {
-            jingle.json_message = Some(JsonMessage {
-                room: None,
-                json: encoding::to_json(sources),
-            });
+            jingle.json_message = Some(JsonMessage { room: None, json: encoding::to_json(sources) });
         } else {
             jingle.contents = encoding::to_contents(sources);
         }

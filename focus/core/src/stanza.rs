@@ -14,23 +14,19 @@ pub struct Fault {
     /// A sentence for whoever reads logs; may be empty.
     pub text: String,
     /// An application-specific condition.
-    pub application: Option<Element>,
+    pub application: Option<Box<Element>>,
 }
 
 impl Fault {
     /// A fault with a sentence.
     pub fn new(condition: Condition, text: impl Into<String>) -> Self {
-        Self {
-            condition,
-            text: text.into(),
-            application: None,
-        }
+        Self { condition, text: text.into(), application: None }
     }
 
     /// Adds an application-specific condition.
     #[must_use]
     pub fn with(mut self, application: Element) -> Self {
-        self.application = Some(application);
+        self.application = Some(Box::new(application));
         self
     }
 
@@ -46,7 +42,7 @@ impl Fault {
             error.append_child(Element::builder("text", ns::STANZAS).append(self.text.as_str()).build());
         }
         if let Some(application) = &self.application {
-            error.append_child(application.clone());
+            error.append_child(Element::clone(application));
         }
         error
     }
@@ -127,12 +123,7 @@ pub fn result(request: &Element, payload: Option<Element>) -> Option<Element> {
 /// The error answer to `request`. `None` when the request carries no id or sender to answer to.
 pub fn error(request: &Element, fault: &Fault) -> Option<Element> {
     let (from, id) = (request.attr("from")?, request.attr("id")?);
-    Some(element(
-        "iq",
-        ns::CLIENT,
-        &[("type", "error"), ("to", from), ("id", id)],
-        [fault.to_element()],
-    ))
+    Some(element("iq", ns::CLIENT, &[("type", "error"), ("to", from), ("id", id)], [fault.to_element()]))
 }
 
 /// An element with attributes and children; an attribute with an empty value is left out.

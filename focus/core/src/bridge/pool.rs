@@ -232,10 +232,7 @@ mod tests {
 
     #[test]
     fn the_number_is_bounded() {
-        let config = BridgeConfig {
-            bridges_max: 2,
-            ..BridgeConfig::default()
-        };
+        let config = BridgeConfig { bridges_max: 2, ..BridgeConfig::default() };
         let mut pool = BridgePool::default();
         for n in 0..2 {
             pool.advertise(&jid(n), &BridgeStats::default(), &config, 0);

@@ -61,10 +61,7 @@ mod tests {
 
     /// Each bridge as `name stress [region=…] [drain] [graceful] [stopping] [failed]`.
     fn chosen(bridges: &[&str], current: Option<&str>, region: Option<&str>) -> Option<String> {
-        let config = BridgeConfig {
-            strategy: Strategy::RegionBased,
-            ..BridgeConfig::default()
-        };
+        let config = BridgeConfig { strategy: Strategy::RegionBased, ..BridgeConfig::default() };
         let jid = |name: &str| -> FullJid { format!("b@x/{name}").parse().unwrap() };
         let mut pool = BridgePool::default();
         for line in bridges {
@@ -87,10 +84,7 @@ mod tests {
             }
         }
         let current = current.map(jid);
-        let wish = Wish {
-            current: current.as_ref(),
-            region,
-        };
+        let wish = Wish { current: current.as_ref(), region };
         select(&pool, &wish, &config, 1).map(|jid| jid.resource().as_str().to_owned())
     }
 

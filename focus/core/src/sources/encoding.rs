@@ -57,10 +57,7 @@ pub fn to_contents(sources: &SourcesByOwner) -> Vec<Content> {
         .map(|media| {
             let mut description = RtpDescription::new(MediaType::from(media.as_str()));
             add_to_description(&mut description, media, sources);
-            Content {
-                description: Some(description),
-                ..Content::bare(media.as_str())
-            }
+            Content { description: Some(description), ..Content::bare(media.as_str()) }
         })
         .collect()
 }
@@ -138,11 +135,7 @@ mod tests {
         for (semantics, ssrcs) in
             [(Semantics::Sim, vec![11, 13, 15]), (Semantics::Fid, vec![11, 12]), (Semantics::Fid, vec![13, 14])]
         {
-            set.groups.insert(Group {
-                media: Media::Video,
-                semantics,
-                ssrcs: ssrcs.into_iter().map(Ssrc).collect(),
-            });
+            set.groups.insert(Group { media: Media::Video, semantics, ssrcs: ssrcs.into_iter().map(Ssrc).collect() });
         }
         SourcesByOwner::from([("ab".to_owned(), set)])
     }

@@ -38,10 +38,7 @@ impl Signaling {
 
     /// What has to be sent so that the participant knows `wanted`; afterwards it counts as told.
     pub fn flush(&mut self, wanted: SourcesByOwner) -> Difference {
-        let difference = Difference {
-            removed: minus(&self.told, &wanted),
-            added: minus(&wanted, &self.told),
-        };
+        let difference = Difference { removed: minus(&self.told, &wanted), added: minus(&wanted, &self.told) };
         self.told = wanted;
         difference
     }
@@ -62,16 +59,8 @@ mod tests {
     use protocol::ids::Ssrc;
 
     fn set(ssrcs: &[u32]) -> SourceSet {
-        let facts = SourceFacts {
-            media: Media::Audio,
-            name: None,
-            msid: None,
-            video_type: None,
-        };
-        SourceSet {
-            sources: ssrcs.iter().map(|s| (Ssrc(*s), facts.clone())).collect(),
-            ..SourceSet::default()
-        }
+        let facts = SourceFacts { media: Media::Audio, name: None, msid: None, video_type: None };
+        SourceSet { sources: ssrcs.iter().map(|s| (Ssrc(*s), facts.clone())).collect(), ..SourceSet::default() }
     }
 
     fn by_owner(list: &[(&str, &[u32])]) -> SourcesByOwner {

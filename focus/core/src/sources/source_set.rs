@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::ids::{SourceName, Ssrc};
 use protocol::jingle::content::Content;
 use protocol::jingle::rtp::MediaType;
-use protocol::jingle::source::VideoType;
 pub use protocol::jingle::source::Semantics;
+use protocol::jingle::source::VideoType;
 
 /// Audio or video; nothing else has sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,11 +106,7 @@ impl SourceSet {
                 }
                 let ssrcs: Vec<Ssrc> = group.ssrcs().collect();
                 if !ssrcs.is_empty() {
-                    set.groups.insert(Group {
-                        media,
-                        semantics: group.semantics.clone(),
-                        ssrcs,
-                    });
+                    set.groups.insert(Group { media, semantics: group.semantics.clone(), ssrcs });
                 }
             }
         }

@@ -273,8 +273,10 @@ mod tests {
     #[test]
     fn what_may_not() {
         let many: String = (1..=21).map(|n| format!("a{n}= ")).collect();
-        let many_groups: String =
-            (1..=7).flat_map(|a| (8..=10).map(move |b| format!("fid:{a},{b} "))).chain((1..=10).map(|n| format!("v{n}=m "))).collect();
+        let many_groups: String = (1..=7)
+            .flat_map(|a| (8..=10).map(move |b| format!("fid:{a},{b} ")))
+            .chain((1..=10).map(|n| format!("v{n}=m ")))
+            .collect();
         for (have, owner, what, error) in [
             (&[("a", "a1=x")][..], "b", "a1=y", SourceError::SsrcInUse(Ssrc(1))),
             (&[("a", "a1=x")][..], "a", "a1=x", SourceError::SsrcInUse(Ssrc(1))),
