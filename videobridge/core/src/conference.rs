@@ -60,14 +60,7 @@ impl ConferenceConfig {
     /// Usual behaviour with these feedback SSRCs.
     #[must_use]
     pub const fn new(audio_feedback_ssrc: u32, video_feedback_ssrc: u32, seed: u64) -> Self {
-        Self {
-            audio_feedback_ssrc,
-            video_feedback_ssrc,
-            seed,
-            loudest: None,
-            version: None,
-            last_n: None,
-        }
+        Self { audio_feedback_ssrc, video_feedback_ssrc, seed, loudest: None, version: None, last_n: None }
     }
 }
 
@@ -179,10 +172,8 @@ impl Conference {
     /// The index of an endpoint.
     #[must_use]
     pub fn find(&self, id: &EndpointId) -> Option<EndpointIndex> {
-        let at = self
-            .endpoints
-            .iter()
-            .position(|endpoint| endpoint.as_ref().is_some_and(|endpoint| endpoint.id == *id))?;
+        let at =
+            self.endpoints.iter().position(|endpoint| endpoint.as_ref().is_some_and(|endpoint| endpoint.id == *id))?;
         u32::try_from(at).ok().map(EndpointIndex)
     }
 
@@ -372,10 +363,7 @@ impl Conference {
                 || ssrc == config.audio_feedback_ssrc
                 || ssrc == config.video_feedback_ssrc
                 || endpoint.role(ssrc).is_some()
-                || endpoint
-                    .video
-                    .iter()
-                    .any(|slot| slot.output.ssrc == ssrc || slot.output.rtx_ssrc == Some(ssrc))
+                || endpoint.video.iter().any(|slot| slot.output.ssrc == ssrc || slot.output.rtx_ssrc == Some(ssrc))
                 || endpoint.audio.iter().any(|slot| slot.output.ssrc == ssrc);
             if !taken {
                 return ssrc;
@@ -409,17 +397,10 @@ impl Conference {
                             if !receiver.agreement.has(MediaKind::Audio) || !receiver.audio_subscription.wants(source) {
                                 continue;
                             }
-                            receiver
-                                .audio
-                                .iter()
-                                .position(|slot| slot.source == Some(source.id))
-                                .unwrap_or(NO_SLOT)
+                            receiver.audio.iter().position(|slot| slot.source == Some(source.id)).unwrap_or(NO_SLOT)
                         }
                     };
-                    source.listeners.push(Listener {
-                        receiver: EndpointIndex(other as u32),
-                        slot,
-                    });
+                    source.listeners.push(Listener { receiver: EndpointIndex(other as u32), slot });
                 }
             }
             self.endpoints[at] = Some(owner);

@@ -158,8 +158,7 @@ impl SpeechActivity {
             self.heard_at_us = None;
         }
         let dominant = self.dominant;
-        self.speakers
-            .retain(|speaker| Some(speaker.endpoint) == dominant || now_us < speaker.heard_at_us + FORGET_US);
+        self.speakers.retain(|speaker| Some(speaker.endpoint) == dominant || now_us < speaker.heard_at_us + FORGET_US);
         for speaker in &mut self.speakers {
             if now_us > speaker.heard_at_us + IDLE_US {
                 speaker.push(0, speaker.heard_at_us);
@@ -202,11 +201,7 @@ impl SpeechActivity {
         if let [only] = &self.speakers[..] {
             return Some(only.endpoint);
         }
-        let Some(dominant) = self
-            .speakers
-            .iter()
-            .find(|speaker| Some(speaker.endpoint) == self.dominant)
-        else {
+        let Some(dominant) = self.speakers.iter().find(|speaker| Some(speaker.endpoint) == self.dominant) else {
             return self.speakers.first().map(|speaker| speaker.endpoint);
         };
         let mut best = None;
@@ -258,11 +253,8 @@ impl Speaker {
     fn push(&mut self, level: u8, now_us: u64) {
         self.heard_at_us = now_us;
         self.levels.rotate_right(1);
-        self.levels[0] = if level < self.floor.saturating_add(FLOOR_MARGIN) && self.floor != LEVEL_MAX {
-            0
-        } else {
-            level
-        };
+        self.levels[0] =
+            if level < self.floor.saturating_add(FLOOR_MARGIN) && self.floor != LEVEL_MAX { 0 } else { level };
         self.follow_floor(level);
     }
 
@@ -344,11 +336,7 @@ mod tests {
             for endpoint in [A, B, C] {
                 speech.endpoint_added(endpoint);
             }
-            Self {
-                speech,
-                now_us: 1_000_000,
-                changes: Vec::new(),
-            }
+            Self { speech, now_us: 1_000_000, changes: Vec::new() }
         }
 
         /// Packets of 20 ms with these levels (−dBov) for a time.

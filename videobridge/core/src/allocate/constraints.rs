@@ -72,11 +72,7 @@ impl ReceiverConstraints {
         }
         let height = |constraints: protocol::bridge_channel::VideoConstraints| {
             // Of the frame rate only zero has an effect.
-            if constraints.max_frame_rate == Some(0.0) {
-                0
-            } else {
-                constraints.max_height.max(HEIGHT_UNLIMITED)
-            }
+            if constraints.max_frame_rate == Some(0.0) { 0 } else { constraints.max_height.max(HEIGHT_UNLIMITED) }
         };
         match message.default_constraints {
             Some(constraints) => self.default_height = height(constraints),
@@ -84,10 +80,7 @@ impl ReceiverConstraints {
             None => {}
         }
         if let Some(constraints) = message.constraints {
-            self.heights = constraints
-                .into_iter()
-                .map(|(name, constraints)| (name, height(constraints)))
-                .collect();
+            self.heights = constraints.into_iter().map(|(name, constraints)| (name, height(constraints))).collect();
         }
         self.received = true;
         Ok(())
@@ -132,7 +125,8 @@ mod tests {
     fn absent_fields_keep() {
         let mut state = ReceiverConstraints::default();
         assert_eq!(state.height(&name("a-v0")), 0);
-        apply(&mut state, r#"{"colibriClass":"ReceiverVideoConstraints","assumedBandwidthBps":-1,"lastN":-1}"#).unwrap();
+        apply(&mut state, r#"{"colibriClass":"ReceiverVideoConstraints","assumedBandwidthBps":-1,"lastN":-1}"#)
+            .unwrap();
         assert_eq!(state.height(&name("a-v0")), 180);
         assert_eq!(state.last_n, None);
         apply(
@@ -141,7 +135,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!((state.height(&name("a-v0")), state.height(&name("b-v0"))), (720, 0));
-        apply(&mut state, r#"{"colibriClass":"ReceiverVideoConstraints","constraints":{"b-v0":{"maxHeight":-1}}}"#).unwrap();
+        apply(&mut state, r#"{"colibriClass":"ReceiverVideoConstraints","constraints":{"b-v0":{"maxHeight":-1}}}"#)
+            .unwrap();
         assert_eq!((state.height(&name("a-v0")), state.height(&name("b-v0"))), (0, HEIGHT_UNLIMITED));
         assert_eq!(state.on_stage, [name("a-v0")]);
         assert_eq!(state.last_n, Some(3));

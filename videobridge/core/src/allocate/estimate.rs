@@ -167,12 +167,8 @@ impl BandwidthEstimate {
         }
         let number = self.next;
         self.next += 1;
-        self.sent[(number % SENT_MAX as u64) as usize] = Sent {
-            number,
-            at_us: now_us,
-            size: size as u32,
-            settled: false,
-        };
+        self.sent[(number % SENT_MAX as u64) as usize] =
+            Sent { number, at_us: now_us, size: size as u32, settled: false };
         self.sent_rate.add(size, now_us);
         number as u16
     }
@@ -272,11 +268,7 @@ impl BandwidthEstimate {
 
     fn arrival(&mut self, sent_us: i64, arrival_us: i64) {
         let Some(group) = &mut self.group else {
-            self.group = Some(Group {
-                first_sent_us: sent_us,
-                last_sent_us: sent_us,
-                last_arrival_us: arrival_us,
-            });
+            self.group = Some(Group { first_sent_us: sent_us, last_sent_us: sent_us, last_arrival_us: arrival_us });
             return;
         };
         if sent_us < group.first_sent_us {
@@ -290,11 +282,7 @@ impl BandwidthEstimate {
             return;
         }
         let complete = *group;
-        self.group = Some(Group {
-            first_sent_us: sent_us,
-            last_sent_us: sent_us,
-            last_arrival_us: arrival_us,
-        });
+        self.group = Some(Group { first_sent_us: sent_us, last_sent_us: sent_us, last_arrival_us: arrival_us });
         if let Some(previous) = self.previous.replace(complete) {
             let sent_ms = (complete.last_sent_us - previous.last_sent_us) as f64 / 1_000.0;
             let arrival_ms = (complete.last_arrival_us - previous.last_arrival_us) as f64 / 1_000.0;
@@ -345,11 +333,7 @@ impl BandwidthEstimate {
             return;
         }
         if modified > self.threshold_ms {
-            self.over_ms = if self.over_ms < 0.0 {
-                sent_ms / 2.0
-            } else {
-                self.over_ms + sent_ms
-            };
+            self.over_ms = if self.over_ms < 0.0 { sent_ms / 2.0 } else { self.over_ms + sent_ms };
             self.over_count += 1;
             if self.over_ms > OVERUSE_MS && self.over_count > 1 && trend >= self.previous_trend {
                 self.over_ms = 0.0;
@@ -359,11 +343,7 @@ impl BandwidthEstimate {
         } else {
             self.over_ms = -1.0;
             self.over_count = 0;
-            self.usage = if modified < -self.threshold_ms {
-                Usage::Under
-            } else {
-                Usage::Normal
-            };
+            self.usage = if modified < -self.threshold_ms { Usage::Under } else { Usage::Normal };
         }
         self.previous_trend = trend;
         self.adapt_threshold(modified, arrival_us);
@@ -376,11 +356,7 @@ impl BandwidthEstimate {
         if magnitude > self.threshold_ms + THRESHOLD_JUMP_MS {
             return;
         }
-        let rate = if magnitude < self.threshold_ms {
-            THRESHOLD_DOWN
-        } else {
-            THRESHOLD_UP
-        };
+        let rate = if magnitude < self.threshold_ms { THRESHOLD_DOWN } else { THRESHOLD_UP };
         let elapsed_ms = ((arrival_us - last) as f64 / 1_000.0).clamp(0.0, 100.0);
         self.threshold_ms += rate * (magnitude - self.threshold_ms) * elapsed_ms;
         self.threshold_ms = self.threshold_ms.clamp(THRESHOLD_MIN_MS, THRESHOLD_MAX_MS);

@@ -26,12 +26,7 @@ pub fn prioritize<'a, T: Copy + PartialEq>(
     let mut ranked: Vec<Ranked<T>> = Vec::with_capacity(sources.len());
     let mut add = |&(source, name, enabled): &(T, &'a SourceName, bool), on_stage: bool| {
         if !ranked.iter().any(|other| other.source == source) {
-            ranked.push(Ranked {
-                source,
-                height: constraints.height(name),
-                on_stage,
-                enabled,
-            });
+            ranked.push(Ranked { source, height: constraints.height(name), on_stage, enabled });
         }
     };
     for (wanted, on_stage) in constraints

@@ -47,11 +47,7 @@ pub fn allocate(wanted: &[Wanted<'_>], bandwidth_bps: Option<u64>) -> Vec<Alloca
                 return None;
             }
             let candidates = Candidates::choose(wanted.layers, wanted.height, wanted.on_stage, wanted.video_type);
-            (!candidates.layers.is_empty()).then_some(Share {
-                candidates,
-                on_stage: wanted.on_stage,
-                target: None,
-            })
+            (!candidates.layers.is_empty()).then_some(Share { candidates, on_stage: wanted.on_stage, target: None })
         })
         .collect();
     let mut remaining = bandwidth_bps.unwrap_or(u64::MAX / 2);
@@ -99,9 +95,7 @@ impl Share {
         let layers = &self.candidates.layers;
         match self.target {
             None if self.on_stage => {
-                self.target = (0..=self.candidates.preferred)
-                    .rev()
-                    .find(|&at| layers[at].bitrate_bps <= budget);
+                self.target = (0..=self.candidates.preferred).rev().find(|&at| layers[at].bitrate_bps <= budget);
             }
             _ => {
                 let next = self.target.map_or(0, |at| at + 1);
@@ -110,7 +104,8 @@ impl Share {
                 }
             }
         }
-        if first && let Some(oversend) = self.candidates.oversend
+        if first
+            && let Some(oversend) = self.candidates.oversend
             && self.target.is_none_or(|at| at < oversend)
             && layers[oversend].bitrate_bps <= budget.saturating_add(OVERSEND_MAX_BPS)
         {
@@ -118,9 +113,8 @@ impl Share {
         }
         // A better layer that costs no more is always the better choice.
         if let Some(at) = self.target
-            && let Some(better) = (at + 1..layers.len())
-                .rev()
-                .find(|&better| layers[better].bitrate_bps <= layers[at].bitrate_bps)
+            && let Some(better) =
+                (at + 1..layers.len()).rev().find(|&better| layers[better].bitrate_bps <= layers[at].bitrate_bps)
         {
             self.target = Some(better);
         }
@@ -139,10 +133,7 @@ mod tests {
             .into_iter()
             .enumerate()
             .map(|(at, kbps)| LayerRate {
-                layer: Layer {
-                    encoding: (at / 3) as u8,
-                    temporal: (at % 3) as u8,
-                },
+                layer: Layer { encoding: (at / 3) as u8, temporal: (at % 3) as u8 },
                 height: [180, 360, 720][at / 3],
                 frame_rate: [7.5, 15.0, 30.0][at % 3],
                 bitrate_bps: kbps * 1_000,
@@ -244,12 +235,7 @@ mod tests {
     #[test]
     fn unlimited_bandwidth_and_ideal() {
         let layers = camera();
-        let wanted = [Wanted {
-            layers: &layers,
-            height: -1,
-            on_stage: false,
-            video_type: VideoType::Camera,
-        }];
+        let wanted = [Wanted { layers: &layers, height: -1, on_stage: false, video_type: VideoType::Camera }];
         let allocated = allocate(&wanted, None);
         assert_eq!(describe(&allocated[0]), "720@30");
         let allocated = allocate(&wanted, Some(0));
@@ -266,12 +252,7 @@ mod tests {
         let choose = |layers: &[LayerRate]| {
             describe(
                 &allocate(
-                    &[Wanted {
-                        layers,
-                        height: 720,
-                        on_stage: true,
-                        video_type: VideoType::Camera,
-                    }],
+                    &[Wanted { layers, height: 720, on_stage: true, video_type: VideoType::Camera }],
                     Some(5_000_000),
                 )[0],
             )
@@ -290,12 +271,7 @@ mod tests {
             layer.bitrate_bps = 100_000;
         }
         let allocated = allocate(
-            &[Wanted {
-                layers: &layers,
-                height: 720,
-                on_stage: false,
-                video_type: VideoType::Camera,
-            }],
+            &[Wanted { layers: &layers, height: 720, on_stage: false, video_type: VideoType::Camera }],
             Some(100_000),
         );
         assert_eq!(describe(&allocated[0]), "720@30");
@@ -306,12 +282,7 @@ mod tests {
         let layers: Vec<_> = camera();
         let run = |bandwidth: u64, on_stage: bool| {
             let allocated = allocate(
-                &[Wanted {
-                    layers: &layers,
-                    height: 720,
-                    on_stage,
-                    video_type: VideoType::Desktop,
-                }],
+                &[Wanted { layers: &layers, height: 720, on_stage, video_type: VideoType::Desktop }],
                 Some(bandwidth),
             );
             describe(&allocated[0])

@@ -46,11 +46,7 @@ impl Candidates {
         let within = |layer: &LayerRate| height < 0 || layer.height <= height;
         let lowest = layers.iter().map(|layer| layer.height).min().unwrap_or(0);
         let none_active = layers.iter().all(|layer| layer.bitrate_bps == 0);
-        let full_rate = layers
-            .iter()
-            .filter(|layer| within(layer))
-            .map(|layer| layer.frame_rate)
-            .fold(0.0, f32::max);
+        let full_rate = layers.iter().filter(|layer| within(layer)).map(|layer| layer.frame_rate).fold(0.0, f32::max);
         let thumbnail = (0..=THUMBNAIL_HEIGHT).contains(&height);
         let layers: Vec<LayerRate> = layers
             .iter()
@@ -70,34 +66,20 @@ impl Candidates {
                 thumbnail || layer.height <= PREFERRED_HEIGHT && layer.frame_rate <= PREFERRED_FRAME_RATE
             })
             .unwrap_or(0);
-        Self {
-            layers,
-            preferred,
-            oversend: None,
-        }
+        Self { layers, preferred, oversend: None }
     }
 
     fn desktop(layers: &[LayerRate], height: i32, on_stage: bool) -> Self {
         let none_active = layers.iter().all(|layer| layer.bitrate_bps == 0);
         let active = |layer: &&LayerRate| none_active || layer.bitrate_bps > 0;
-        let mut chosen: Vec<LayerRate> = layers
-            .iter()
-            .filter(active)
-            .filter(|layer| height < 0 || layer.height <= height)
-            .copied()
-            .collect();
+        let mut chosen: Vec<LayerRate> =
+            layers.iter().filter(active).filter(|layer| height < 0 || layer.height <= height).copied().collect();
         if chosen.is_empty() {
             let lowest = layers.iter().filter(active).map(|layer| layer.height).min();
             chosen = layers.iter().filter(active).filter(|layer| Some(layer.height) == lowest).copied().collect();
         }
         let highest = chosen.iter().map(|layer| layer.height).max();
-        let oversend = on_stage
-            .then(|| chosen.iter().position(|layer| Some(layer.height) == highest))
-            .flatten();
-        Self {
-            preferred: chosen.len().saturating_sub(1),
-            layers: chosen,
-            oversend,
-        }
+        let oversend = on_stage.then(|| chosen.iter().position(|layer| Some(layer.height) == highest)).flatten();
+        Self { preferred: chosen.len().saturating_sub(1), layers: chosen, oversend }
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn read(payload: &[u8]) -> Option<VideoPayload> {
         }
         _ => (false, false),
     };
-    Some(VideoPayload {
-        starts_frame: starts,
-        starts_keyframe: keyframe,
-        ..VideoPayload::default()
-    })
+    Some(VideoPayload { starts_frame: starts, starts_keyframe: keyframe, ..VideoPayload::default() })
 }
 
 /// Encoders put the parameter sets before the IDR picture: the first of them is where a receiver must begin.
@@ -52,15 +48,15 @@ mod tests {
     #[test]
     fn keyframes() {
         for (payload, keyframe) in [
-            (&[0x65, 1][..], true),                            // IDR
-            (&[0x67, 1], true),                                // SPS
-            (&[0x41, 1], false),                               // slice
-            (&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], true),        // SPS and PPS together
-            (&[0x78, 0, 2, 0x41, 1], false),                   // slice in an aggregate
-            (&[0x78, 0, 9, 0x67, 1], false),                   // aggregate longer than the packet
-            (&[0x7c, 0x85, 1], true),                          // first fragment of an IDR picture
-            (&[0x7c, 0x05, 1], false),                         // later fragment
-            (&[0x7c, 0x81, 1], false),                         // first fragment of a slice
+            (&[0x65, 1][..], true),                     // IDR
+            (&[0x67, 1], true),                         // SPS
+            (&[0x41, 1], false),                        // slice
+            (&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], true), // SPS and PPS together
+            (&[0x78, 0, 2, 0x41, 1], false),            // slice in an aggregate
+            (&[0x78, 0, 9, 0x67, 1], false),            // aggregate longer than the packet
+            (&[0x7c, 0x85, 1], true),                   // first fragment of an IDR picture
+            (&[0x7c, 0x05, 1], false),                  // later fragment
+            (&[0x7c, 0x81, 1], false),                  // first fragment of a slice
         ] {
             assert_eq!(read(payload).unwrap().starts_keyframe, keyframe, "{payload:?}");
         }

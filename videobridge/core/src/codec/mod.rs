@@ -42,10 +42,7 @@ impl Codec {
             ("AV1", Codec::Av1),
             ("rtx", Codec::Rtx),
         ];
-        NAMES
-            .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, codec)| codec)
+        NAMES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, codec)| codec)
     }
 
     /// Whether it is a video codec of its own (RTX is not).
@@ -149,10 +146,8 @@ mod tests {
 
     #[test]
     fn descriptor_gives_number_and_start() {
-        let extensions = ExtensionValues {
-            dependency_descriptor: Some(&[0x40, 0x12, 0x34]),
-            ..ExtensionValues::default()
-        };
+        let extensions =
+            ExtensionValues { dependency_descriptor: Some(&[0x40, 0x12, 0x34]), ..ExtensionValues::default() };
         let read = VideoPayload::read(Codec::Av1, &[0x10, 0x30, 0], &extensions).unwrap();
         assert_eq!(read.frame_number, Some(0x1234));
         assert!(!read.starts_frame);

@@ -10,21 +10,14 @@ pub(super) fn read(payload: &[u8]) -> Option<VideoPayload> {
         byte
     };
     let first = next()?;
-    let mut read = VideoPayload {
-        starts_frame: first & 0x10 != 0 && first & 0x07 == 0,
-        ..VideoPayload::default()
-    };
+    let mut read = VideoPayload { starts_frame: first & 0x10 != 0 && first & 0x07 == 0, ..VideoPayload::default() };
     if first & 0x80 != 0 {
         let flags = next()?;
         let mut offset = 2;
         if flags & 0x80 != 0 {
             let high = next()?;
             let long = high & 0x80 != 0;
-            let value = if long {
-                u16::from_be_bytes([high & 0x7f, next()?])
-            } else {
-                u16::from(high)
-            };
+            let value = if long { u16::from_be_bytes([high & 0x7f, next()?]) } else { u16::from(high) };
             read.picture_id = Some(PictureId { value, long, offset });
             offset += if long { 2 } else { 1 };
         }

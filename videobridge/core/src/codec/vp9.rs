@@ -15,11 +15,7 @@ pub(super) fn read(payload: &[u8]) -> Option<VideoPayload> {
     if first & 0x80 != 0 {
         let high = next()?;
         let long = high & 0x80 != 0;
-        let value = if long {
-            u16::from_be_bytes([high & 0x7f, next()?])
-        } else {
-            u16::from(high)
-        };
+        let value = if long { u16::from_be_bytes([high & 0x7f, next()?]) } else { u16::from(high) };
         read.picture_id = Some(PictureId { value, long, offset });
         offset += if long { 2 } else { 1 };
     }

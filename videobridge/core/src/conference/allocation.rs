@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use protocol::bridge_channel::{
-    ForwardedSources, SenderSourceConstraints, VideoSourceMapping, VideoSourcesMap,
-};
+use protocol::bridge_channel::{ForwardedSources, SenderSourceConstraints, VideoSourceMapping, VideoSourcesMap};
 use protocol::ids::{SourceName, Ssrc};
 
 use super::member::{Endpoint, VideoSlot};
@@ -13,7 +11,7 @@ use super::{Conference, VIDEO_SLOTS_MAX};
 use crate::allocate::{Ranked, Wanted, allocate, limit_to_last_n, prioritize};
 use crate::egress::{Egress, EndpointIndex};
 use crate::endpoint::{MediaKind, VideoType};
-use crate::forward::{ReceiverRequests, VideoOutput};
+use crate::forward::{KeyframeRequests, VideoOutput};
 use crate::rtp::ExtensionKind;
 
 /// A source as an allocation refers to it.
@@ -105,8 +103,8 @@ impl Conference {
             });
             let target = at.and_then(|at| allocated[at].target);
             slot.output.set_target(target);
-            if target.is_some() && slot.output.needs_keyframe(now_us) && slot.requests.may_ask(now_us, receiver.rtt_us) {
-                slot.requests.asked(now_us);
+            if target.is_some() && slot.output.needs_keyframe(now_us) && slot.needed.may_ask(now_us, receiver.rtt_us) {
+                slot.needed.asked(now_us);
                 keyframes.extend(slot.source.map(|source| (slot.owner, source)));
             }
         }
@@ -122,9 +120,7 @@ impl Conference {
                 before.len() == forwarded.len() && forwarded.iter().all(|name| before.contains(name))
             });
             if !same_set {
-                let message = ForwardedSources {
-                    forwarded_sources: forwarded.clone(),
-                };
+                let message = ForwardedSources { forwarded_sources: forwarded.clone() };
                 Self::send_message(&receiver, to, message, out);
             }
             receiver.forwarded = Some(forwarded);
@@ -155,10 +151,7 @@ impl Conference {
                 let height = source.wanted_height();
                 if source.told_height != Some(height) {
                     source.told_height = Some(height);
-                    messages.push(SenderSourceConstraints {
-                        source_name: source.name.clone(),
-                        max_height: height,
-                    });
+                    messages.push(SenderSourceConstraints { source_name: source.name.clone(), max_height: height });
                 }
             }
             for message in messages {
@@ -213,16 +206,12 @@ impl Conference {
     }
 
     fn video_type(&self, place: Place) -> VideoType {
-        self.get(place.owner)
-            .map_or(VideoType::None, |owner| owner.sources[place.at].video_type)
+        self.get(place.owner).map_or(VideoType::None, |owner| owner.sources[place.at].video_type)
     }
 
     fn last_n(&self, receiver: &Endpoint) -> Option<usize> {
         let slots = receiver.rewrites_ssrcs.then_some(VIDEO_SLOTS_MAX);
-        [receiver.constraints.last_n, self.config.last_n, slots]
-            .into_iter()
-            .flatten()
-            .min()
+        [receiver.constraints.last_n, self.config.last_n, slots].into_iter().flatten().min()
     }
 
     /// Gives the wanted sources outgoing streams; returns the slots whose source changed.
@@ -295,7 +284,8 @@ impl Conference {
             slot.owner = place.owner;
             slot.name = name;
             slot.wanted_at = now;
-            slot.requests = ReceiverRequests::default();
+            slot.asked = KeyframeRequests::default();
+            slot.needed = KeyframeRequests::default();
             slot.output.rebind();
             changed.push(at);
         }
@@ -316,7 +306,8 @@ impl VideoSlot {
             owner,
             name,
             output,
-            requests: ReceiverRequests::default(),
+            asked: KeyframeRequests::default(),
+            needed: KeyframeRequests::default(),
             wanted_at: 0,
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use protocol::bridge_channel::{
-    AudioSourceMapping, AudioSourcesMap, DominantSpeakerEndpointChangeEvent, EndpointMessage, EndpointStats,
-    Message, ParseError, ReceiverAudioSubscription, ServerHello,
+    AudioSourceMapping, AudioSourcesMap, DominantSpeakerEndpointChangeEvent, EndpointMessage, EndpointStats, Message,
+    ParseError, ReceiverAudioSubscription, ServerHello,
 };
 use protocol::ids::{EndpointId, SourceName, Ssrc};
 
@@ -214,16 +214,18 @@ impl Conference {
             self.broadcast(Some(from), &text, out);
             return Ok(());
         }
-        let index = EndpointId::new(&to)
-            .ok()
-            .and_then(|id| self.find(&id))
-            .ok_or(ChannelError::Unknown)?;
+        let index = EndpointId::new(&to).ok().and_then(|id| self.find(&id)).ok_or(ChannelError::Unknown)?;
         let receiver = self.get(index).ok_or(ChannelError::Unknown)?;
         Self::send_message(receiver, index, message, out);
         Ok(())
     }
 
-    fn relay_stats(&self, from: EndpointIndex, mut stats: EndpointStats, out: &mut dyn Egress) -> Result<(), ChannelError> {
+    fn relay_stats(
+        &self,
+        from: EndpointIndex,
+        mut stats: EndpointStats,
+        out: &mut dyn Egress,
+    ) -> Result<(), ChannelError> {
         let sender = self.get(from).ok_or(ChannelError::Unknown)?;
         if sender.visitor {
             return Err(ChannelError::Visitor);
@@ -262,11 +264,7 @@ impl Conference {
 
     /// Tells one endpoint, or everybody, who speaks.
     pub(super) fn announce_speakers(&self, to: Option<EndpointIndex>, out: &mut dyn Egress) {
-        let mut ids = self
-            .speech
-            .recent()
-            .iter()
-            .filter_map(|&index| Some(self.get(index)?.id.clone()));
+        let mut ids = self.speech.recent().iter().filter_map(|&index| Some(self.get(index)?.id.clone()));
         let Some(dominant_speaker_endpoint) = ids.next() else {
             return;
         };

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use super::Conference;
 use super::media::abs_send_time;
 use super::member::Endpoint;
 use super::source::SourceId;
-use super::Conference;
 use crate::egress::{Egress, EndpointIndex};
 use crate::endpoint::{Feedback, MediaKind};
 use crate::rtcp::{NackNumbers, ReportBlock, RtcpMessage, RtcpMessages, SenderInfo};
@@ -66,10 +66,7 @@ impl Conference {
             let source = &mut sender.sources[role.source];
             source.encodings[role.encoding].stream.sender_report(info, now_us);
             for listener in &source.listeners {
-                let Some(receiver) = self
-                    .endpoints
-                    .get_mut(listener.receiver.get())
-                    .and_then(Option::as_deref_mut)
+                let Some(receiver) = self.endpoints.get_mut(listener.receiver.get()).and_then(Option::as_deref_mut)
                 else {
                     continue;
                 };
@@ -99,10 +96,7 @@ impl Conference {
         };
         let video = member.video.iter().filter(|slot| slot.output.ssrc == block.ssrc);
         let audio = member.audio.iter().filter(|slot| slot.output.ssrc == block.ssrc);
-        let reports = video
-            .map(|slot| &slot.output.reports)
-            .chain(audio.map(|slot| &slot.output.reports))
-            .next();
+        let reports = video.map(|slot| &slot.output.reports).chain(audio.map(|slot| &slot.output.reports)).next();
         let rtt_us = reports
             .and_then(|reports| reports.round_trip_us(block.last_sender_report, block.delay_since_last, now_us))
             .filter(|&rtt_us| rtt_us <= RTT_MAX_US);
@@ -174,10 +168,7 @@ impl Conference {
         else {
             return 0;
         };
-        let rtx = slot
-            .output
-            .rtx_ssrc
-            .zip(receiver.agreement.rtx_of(packet.fields.payload_type));
+        let rtx = slot.output.rtx_ssrc.zip(receiver.agreement.rtx_of(packet.fields.payload_type));
         if rtx.is_none() && number.is_none() {
             return 0;
         }
@@ -208,9 +199,7 @@ impl Conference {
         };
         let ids = &receiver.agreement.video_extensions;
         let size = payload.len() + 12 + 16;
-        let transport_cc = ids
-            .id(ExtensionKind::TransportCc)
-            .map(|_| receiver.estimate.send(size, now_us));
+        let transport_cc = ids.id(ExtensionKind::TransportCc).map(|_| receiver.estimate.send(size, now_us));
         self.header.write(
             &fields,
             &OutgoingExtensions {
@@ -243,8 +232,8 @@ impl Conference {
         let (Some(source), owner) = (slot.source, slot.owner) else {
             return;
         };
-        if slot.requests.may_ask(now_us, rtt_us) {
-            slot.requests.asked(now_us);
+        if slot.asked.may_ask(now_us, rtt_us) {
+            slot.asked.asked(now_us);
             self.ask_owner(now_us, owner, source, out);
         }
     }
@@ -292,18 +281,13 @@ impl Conference {
     /// Tells an endpoint what arrived of its streams, and asks again for what did not.
     pub(super) fn report_reception(&mut self, now_us: u64, to: EndpointIndex, full: bool, out: &mut dyn Egress) {
         let feedback_ssrc = self.config.video_feedback_ssrc;
-        let Some(member) = self
-            .endpoints
-            .get_mut(to.get())
-            .and_then(Option::as_deref_mut)
-            .filter(|member| member.connected)
+        let Some(member) =
+            self.endpoints.get_mut(to.get()).and_then(Option::as_deref_mut).filter(|member| member.connected)
         else {
             return;
         };
         if member.arrivals.due_at_us().is_some_and(|at| now_us >= at) {
-            member
-                .arrivals
-                .report(feedback_ssrc, now_us, &mut self.rtcp, |compound| out.rtcp(to, compound));
+            member.arrivals.report(feedback_ssrc, now_us, &mut self.rtcp, |compound| out.rtcp(to, compound));
         }
         for source in member.sources.iter_mut().filter(|source| source.kind == MediaKind::Video) {
             for encoding in &mut source.encodings {
@@ -355,12 +339,8 @@ impl Endpoint {
         let slot = self.audio.get_mut(slot).filter(|slot| slot.source == Some(source))?;
         let rtp_timestamp = slot.output.map_timestamp(info.rtp_timestamp)?;
         slot.output.reports.sent(info.compact_ntp(), now_us);
-        let info = SenderInfo {
-            ntp: info.ntp,
-            rtp_timestamp,
-            packets: slot.output.packets,
-            octets: slot.output.octets,
-        };
+        let info =
+            SenderInfo { ntp: info.ntp, rtp_timestamp, packets: slot.output.packets, octets: slot.output.octets };
         Some((slot.output.ssrc, info))
     }
 
@@ -375,12 +355,8 @@ impl Endpoint {
         let slot = self.video.get_mut(slot).filter(|slot| slot.source == Some(source))?;
         let rtp_timestamp = slot.output.map_timestamp(encoding, info.rtp_timestamp)?;
         slot.output.reports.sent(info.compact_ntp(), now_us);
-        let info = SenderInfo {
-            ntp: info.ntp,
-            rtp_timestamp,
-            packets: slot.output.packets,
-            octets: slot.output.octets,
-        };
+        let info =
+            SenderInfo { ntp: info.ntp, rtp_timestamp, packets: slot.output.packets, octets: slot.output.octets };
         Some((slot.output.ssrc, info))
     }
 }

@@ -68,9 +68,7 @@ impl Conference {
             && sender.arrivals.arrived(number, packet.ssrc, packet.marker, now_us)
         {
             let feedback_ssrc = self.config.video_feedback_ssrc;
-            sender
-                .arrivals
-                .report(feedback_ssrc, now_us, &mut self.rtcp, |compound| out.rtcp(from, compound));
+            sender.arrivals.report(feedback_ssrc, now_us, &mut self.rtcp, |compound| out.rtcp(from, compound));
         }
         // Only what the endpoint itself signalled: nobody speaks for another.
         let Some(role) = sender.role(packet.ssrc) else {
@@ -136,9 +134,7 @@ impl Conference {
         let source = &mut sender.sources[at];
         let encoding = &mut source.encodings[0];
         let arrival =
-            encoding
-                .stream
-                .arrived(packet.sequence, packet.timestamp, payload_type.clock_rate, false, now_us);
+            encoding.stream.arrived(packet.sequence, packet.timestamp, payload_type.clock_rate, false, now_us);
         let Arrival::New(number) = arrival else {
             sender.counts.packets_dropped += 1;
             return;
@@ -170,16 +166,8 @@ impl Conference {
             // A hole would be concealed as loss.
             return;
         }
-        let audio = AudioPacket {
-            packet,
-            level: values.audio_level,
-            sequence,
-        };
-        let mut path = Path {
-            endpoints: &mut self.endpoints,
-            header: &mut self.header,
-            now_us,
-        };
+        let audio = AudioPacket { packet, level: values.audio_level, sequence };
+        let mut path = Path { endpoints: &mut self.endpoints, header: &mut self.header, now_us };
         let mut listeners = std::mem::take(&mut source.listeners);
         for listener in &mut listeners {
             path.forward_audio(&mut self.random, &self.config, (sender, from, at), listener, &audio, out);
@@ -203,13 +191,8 @@ impl Conference {
         let mute = sender.mute_video;
         let source = &mut sender.sources[at];
         let encoding = &mut source.encodings[encoding_at];
-        let arrival = encoding.stream.arrived(
-            packet.sequence,
-            packet.timestamp,
-            payload_type.clock_rate,
-            retransmitted,
-            now_us,
-        );
+        let arrival =
+            encoding.stream.arrived(packet.sequence, packet.timestamp, payload_type.clock_rate, retransmitted, now_us);
         let Arrival::New(number) = arrival else {
             return;
         };
@@ -217,8 +200,7 @@ impl Conference {
             let mut numbers = [0; 128];
             let count = encoding.stream.missing.ask(now_us, &mut numbers);
             self.rtcp.clear();
-            self.rtcp
-                .nack(self.config.video_feedback_ssrc, encoding.ssrc, &numbers[..count]);
+            self.rtcp.nack(self.config.video_feedback_ssrc, encoding.ssrc, &numbers[..count]);
             out.rtcp(from, self.rtcp.bytes());
         }
         let numbers = encoding.numbers.get_or_insert_with(|| ContinuityMap::new(number, number));
@@ -284,34 +266,25 @@ impl Conference {
         };
         let mut wants_keyframe = false;
         for listener in &source.listeners {
-            let Some(receiver) = self
-                .endpoints
-                .get_mut(listener.receiver.get())
-                .and_then(Option::as_deref_mut)
-            else {
+            let Some(receiver) = self.endpoints.get_mut(listener.receiver.get()).and_then(Option::as_deref_mut) else {
                 continue;
             };
             if !receiver.agreement.accepts(packet.payload_type) {
                 continue;
             }
-            let Some(slot) = receiver
-                .video
-                .get_mut(listener.slot)
-                .filter(|slot| slot.source == Some(source.id))
-            else {
+            let Some(slot) = receiver.video.get_mut(listener.slot).filter(|slot| slot.source == Some(source.id)) else {
                 continue;
             };
             let decision = slot.output.offer(&source_packet, now_us);
-            if slot.output.needs_keyframe(now_us) && slot.requests.may_ask(now_us, receiver.rtt_us) {
-                slot.requests.asked(now_us);
+            if slot.output.needs_keyframe(now_us) && slot.needed.may_ask(now_us, receiver.rtt_us) {
+                slot.needed.asked(now_us);
                 wants_keyframe = true;
             }
             let Decision::Forward(forward) = decision else {
                 continue;
             };
             let octets = packet.payload().len();
-            slot.output
-                .record(&forward, source_packet.encoding, cached, octets, now_us);
+            slot.output.record(&forward, source_packet.encoding, cached, octets, now_us);
             let ids = &receiver.agreement.video_extensions;
             let transport_cc = ids
                 .id(ExtensionKind::TransportCc)
@@ -367,20 +340,13 @@ impl Path<'_> {
     ) {
         let source = &sender.sources[at];
         let packet = audio.packet;
-        let Some(receiver) = self
-            .endpoints
-            .get_mut(listener.receiver.get())
-            .and_then(Option::as_deref_mut)
-        else {
+        let Some(receiver) = self.endpoints.get_mut(listener.receiver.get()).and_then(Option::as_deref_mut) else {
             return;
         };
         if !receiver.agreement.accepts(packet.payload_type) {
             return;
         }
-        let bound = receiver
-            .audio
-            .get(listener.slot)
-            .is_some_and(|slot| slot.source == Some(source.id));
+        let bound = receiver.audio.get(listener.slot).is_some_and(|slot| slot.source == Some(source.id));
         if !bound {
             listener.slot = NO_SLOT;
             let Some(slot) = bind_audio(random, config, receiver, source, from, self.now_us) else {
@@ -428,9 +394,7 @@ impl Path<'_> {
         receiver.counts.packets_sent += 1;
         receiver.counts.bytes_sent += octets as u64;
         receiver.send_rate.add(octets + RtpPacket::FIXED_LEN, self.now_us);
-        receiver
-            .audio_send_rate
-            .add(octets + RtpPacket::FIXED_LEN, self.now_us);
+        receiver.audio_send_rate.add(octets + RtpPacket::FIXED_LEN, self.now_us);
         out.rtp(listener.receiver, self.header.bytes(), packet.payload());
     }
 }
@@ -453,11 +417,7 @@ fn bind_audio(
     let at = if let Some(at) = free {
         at
     } else if !rewrites || receiver.audio.len() < AUDIO_SLOTS_MAX {
-        let ssrc = if rewrites {
-            Conference::fresh_ssrc(random, config, receiver)
-        } else {
-            source.encodings[0].ssrc
-        };
+        let ssrc = if rewrites { Conference::fresh_ssrc(random, config, receiver) } else { source.encodings[0].ssrc };
         receiver.audio.push(AudioSlot {
             source: None,
             owner,
@@ -466,11 +426,7 @@ fn bind_audio(
         });
         receiver.audio.len() - 1
     } else {
-        let (at, eldest) = receiver
-            .audio
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, slot)| slot.output.sent_at_us)?;
+        let (at, eldest) = receiver.audio.iter().enumerate().min_by_key(|(_, slot)| slot.output.sent_at_us)?;
         // A stream in use is never taken away.
         if now_us < eldest.output.sent_at_us + AUDIO_SLOT_IDLE_US {
             return None;

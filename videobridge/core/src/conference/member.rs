@@ -8,7 +8,7 @@ use super::source::{Source, SourceId, StreamRole};
 use crate::allocate::{BandwidthEstimate, ReceiverConstraints};
 use crate::egress::EndpointIndex;
 use crate::endpoint::{Arrivals, MediaAgreement, Rate, VideoType};
-use crate::forward::{AudioOutput, ReceiverRequests, VideoOutput};
+use crate::forward::{AudioOutput, KeyframeRequests, RECEIVER_REQUESTS_MAX, SELECTION_REQUESTS_MAX, VideoOutput};
 
 /// Bridge-channel messages taken in a burst, and per second after it.
 pub(super) const MESSAGES_BURST: u32 = 200;
@@ -38,7 +38,10 @@ pub(super) struct VideoSlot {
     /// Name of the source bound now or last.
     pub(super) name: SourceName,
     pub(super) output: VideoOutput,
-    pub(super) requests: ReceiverRequests,
+    /// Keyframes the receiver asked for.
+    pub(super) asked: KeyframeRequests<RECEIVER_REQUESTS_MAX>,
+    /// Keyframes that changes of layer needed.
+    pub(super) needed: KeyframeRequests<SELECTION_REQUESTS_MAX>,
     /// Count of allocations at which it was last wanted.
     pub(super) wanted_at: u64,
 }
@@ -62,8 +65,7 @@ pub(super) struct AudioSubscription {
 
 impl AudioSubscription {
     pub(super) fn wants(&self, source: &Source) -> bool {
-        !self.exclude.contains(&source.name)
-            && (self.include.contains(&source.name) || self.all && !source.synthetic)
+        !self.exclude.contains(&source.name) && (self.include.contains(&source.name) || self.all && !source.synthetic)
     }
 }
 
@@ -78,12 +80,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     const fn new(burst: u32, per_second: u32) -> Self {
-        Self {
-            tokens: burst,
-            burst,
-            per_second,
-            filled_at_us: 0,
-        }
+        Self { tokens: burst, burst, per_second, filled_at_us: 0 }
     }
 
     /// Takes `count` tokens if there are as many.
@@ -190,10 +187,7 @@ impl Endpoint {
             connected: false,
             channel_open: false,
             constraints: ReceiverConstraints::default(),
-            audio_subscription: AudioSubscription {
-                all: true,
-                ..AudioSubscription::default()
-            },
+            audio_subscription: AudioSubscription { all: true, ..AudioSubscription::default() },
             video: Vec::new(),
             audio: Vec::new(),
             send_rate: Rate::default(),
@@ -238,11 +232,7 @@ impl Endpoint {
         self.ssrcs.clear();
         for (at, source) in self.sources.iter().enumerate() {
             for (encoding, (primary, rtx)) in source.ssrcs().enumerate() {
-                let role = |retransmission| StreamRole {
-                    source: at,
-                    encoding,
-                    retransmission,
-                };
+                let role = |retransmission| StreamRole { source: at, encoding, retransmission };
                 self.ssrcs.push((primary, role(false)));
                 self.ssrcs.extend(rtx.map(|rtx| (rtx, role(true))));
             }

@@ -74,11 +74,7 @@ impl Encoding {
 
     /// Unwrapped picture id.
     pub(super) fn picture(&mut self, value: u16, long: bool) -> u64 {
-        if long {
-            self.pictures_long.unwrap(u32::from(value))
-        } else {
-            self.pictures_short.unwrap(u32::from(value))
-        }
+        if long { self.pictures_long.unwrap(u32::from(value)) } else { self.pictures_short.unwrap(u32::from(value)) }
     }
 
     /// Forgets the pictures of another codec.
@@ -163,10 +159,7 @@ impl Source {
                 for (temporal, (rate, frame_rate)) in encoding.rates.iter().zip(FRAME_RATES).enumerate() {
                     bitrate_bps += rate.bps(now_us);
                     layers.push(LayerRate {
-                        layer: Layer {
-                            encoding: at as u8,
-                            temporal: temporal as u8,
-                        },
+                        layer: Layer { encoding: at as u8, temporal: temporal as u8 },
                         height,
                         frame_rate,
                         bitrate_bps: if active { bitrate_bps } else { 0 },
@@ -174,10 +167,7 @@ impl Source {
                 }
             } else {
                 layers.push(LayerRate {
-                    layer: Layer {
-                        encoding: at as u8,
-                        temporal: u8::MAX,
-                    },
+                    layer: Layer { encoding: at as u8, temporal: u8::MAX },
                     height,
                     frame_rate: 30.0,
                     bitrate_bps: if active { encoding.bps(now_us) } else { 0 },
@@ -248,13 +238,7 @@ mod tests {
             name: SourceName::new("a-v0").unwrap(),
             video_type: None,
             ssrcs: ssrcs.to_vec(),
-            groups: groups
-                .iter()
-                .map(|&(semantics, ssrcs)| SsrcGroup {
-                    semantics,
-                    ssrcs: ssrcs.to_vec(),
-                })
-                .collect(),
+            groups: groups.iter().map(|&(semantics, ssrcs)| SsrcGroup { semantics, ssrcs: ssrcs.to_vec() }).collect(),
             synthetic: false,
         }
     }
@@ -262,17 +246,12 @@ mod tests {
     #[test]
     fn groups_make_encodings() {
         use GroupSemantics::{Fid, Other, Sim};
-        let simulcast = description(
-            &[1, 2, 3, 4, 5, 6],
-            &[(Fid, &[1, 2]), (Sim, &[1, 3, 4]), (Fid, &[3, 5]), (Fid, &[4, 6])],
-        );
+        let simulcast =
+            description(&[1, 2, 3, 4, 5, 6], &[(Fid, &[1, 2]), (Sim, &[1, 3, 4]), (Fid, &[3, 5]), (Fid, &[4, 6])]);
         assert_eq!(encodings(&simulcast).unwrap(), [(1, Some(2)), (3, Some(5)), (4, Some(6))]);
         assert_eq!(encodings(&description(&[7], &[])).unwrap(), [(7, None)]);
         assert_eq!(encodings(&description(&[8, 7], &[(Fid, &[7, 8])])).unwrap(), [(7, Some(8))]);
-        assert_eq!(
-            encodings(&description(&[7, 8, 9], &[(Fid, &[7, 8]), (Other, &[7, 9])])).unwrap(),
-            [(7, Some(8))]
-        );
+        assert_eq!(encodings(&description(&[7, 8, 9], &[(Fid, &[7, 8]), (Other, &[7, 9])])).unwrap(), [(7, Some(8))]);
     }
 
     #[test]

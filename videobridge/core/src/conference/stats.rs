@@ -100,11 +100,7 @@ impl Conference {
         for endpoint in self.endpoints.iter().flatten() {
             counts.add(&endpoint.counts);
             let streams = |kind| {
-                endpoint
-                    .sources
-                    .iter()
-                    .filter(move |source| source.kind == kind)
-                    .flat_map(|source| &source.encodings)
+                endpoint.sources.iter().filter(move |source| source.kind == kind).flat_map(|source| &source.encodings)
             };
             let incoming = streams(MediaKind::Audio)
                 .chain(streams(MediaKind::Video))

@@ -61,11 +61,7 @@ impl Conference {
         if self.endpoints.iter().all(Option::is_none) {
             return;
         }
-        let interval_us = if now_us < self.busy_until_us {
-            TICK_BUSY_US
-        } else {
-            TICK_IDLE_US
-        };
+        let interval_us = if now_us < self.busy_until_us { TICK_BUSY_US } else { TICK_IDLE_US };
         let at_us = now_us + interval_us;
         self.next_tick_us = Some(self.next_tick_us.map_or(at_us, |before| before.min(at_us)));
     }
@@ -86,9 +82,7 @@ impl Conference {
                 && now_us >= endpoint.stats_sent_at_us + CONNECTION_STATS_US
             {
                 endpoint.stats_sent_at_us = now_us;
-                let message = ConnectionStats {
-                    estimated_downlink_bandwidth: endpoint.estimate.bps(),
-                };
+                let message = ConnectionStats { estimated_downlink_bandwidth: endpoint.estimate.bps() };
                 Self::send_message(endpoint, index, message, out);
             }
             let mut stopped = false;
@@ -191,10 +185,7 @@ impl Conference {
             (Connectivity::Unknown | Connectivity::Active, Connectivity::Inactive) => false,
             _ => return,
         };
-        let event = EndpointConnectivityStatusChangeEvent {
-            endpoint: endpoint.id.clone(),
-            active: told,
-        };
+        let event = EndpointConnectivityStatusChangeEvent { endpoint: endpoint.id.clone(), active: told };
         self.broadcast(None, &Message::from(event).to_json(), out);
     }
 

@@ -60,9 +60,7 @@ impl Arrivals {
             self.unsorted = false;
         }
         // A number below what was reported would look like an enormous gap to the sender.
-        let skip = self
-            .reported
-            .map_or(0, |reported| self.pending.partition_point(|&(number, _)| number <= reported));
+        let skip = self.reported.map_or(0, |reported| self.pending.partition_point(|&(number, _)| number <= reported));
         let mut rest = &self.pending[skip..];
         while !rest.is_empty() {
             buffer.clear();

@@ -50,11 +50,7 @@ impl MissingPackets {
         }
         let excess = (self.missing.len() + gap as usize).saturating_sub(MISSING_MAX);
         self.missing.drain(..excess);
-        self.missing.extend((highest + 1..sequence).map(|sequence| Missing {
-            sequence,
-            asked_at_us: 0,
-            asked: 0,
-        }));
+        self.missing.extend((highest + 1..sequence).map(|sequence| Missing { sequence, asked_at_us: 0, asked: 0 }));
         true
     }
 

@@ -24,7 +24,14 @@ pub struct ReceivedStream {
 
 impl ReceivedStream {
     /// Notes an arrival.
-    pub fn arrived(&mut self, sequence: u16, timestamp: u32, clock_rate: u32, retransmitted: bool, now_us: u64) -> Arrival {
+    pub fn arrived(
+        &mut self,
+        sequence: u16,
+        timestamp: u32,
+        clock_rate: u32,
+        retransmitted: bool,
+        now_us: u64,
+    ) -> Arrival {
         let arrival = self.window.arrived(sequence);
         if let Arrival::New(number) = arrival {
             self.first.get_or_insert(number);
@@ -110,12 +117,7 @@ mod tests {
             stream.arrived(number, u32::from(number), 90_000, false, 0);
         }
         stream.sender_report(
-            &SenderInfo {
-                ntp: 0x0001_0203_0405_0607,
-                rtp_timestamp: 0,
-                packets: 0,
-                octets: 0,
-            },
+            &SenderInfo { ntp: 0x0001_0203_0405_0607, rtp_timestamp: 0, packets: 0, octets: 0 },
             1_000_000,
         );
         let block = stream.report(5, 1_500_000).unwrap();
@@ -143,7 +145,13 @@ mod tests {
         assert_eq!(stream.report(1, 0).unwrap().jitter, 0);
         for number in 100..200u16 {
             let timestamp = (u32::MAX - 20_000).wrapping_add(u32::from(number) * 960);
-            stream.arrived(number, timestamp, 48_000, false, u64::from(number) * 20_000 + u64::from(number % 2) * 5_000);
+            stream.arrived(
+                number,
+                timestamp,
+                48_000,
+                false,
+                u64::from(number) * 20_000 + u64::from(number % 2) * 5_000,
+            );
         }
         let jitter = stream.report(1, 0).unwrap().jitter;
         assert!((200..=240).contains(&jitter), "{jitter}");

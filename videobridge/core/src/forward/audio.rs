@@ -60,20 +60,13 @@ impl AudioOutput {
                 sequence: last.wrapping_add(1).wrapping_sub(sequence as u16),
                 timestamp: last_timestamp.wrapping_add(SWITCH_TIMESTAMP).wrapping_sub(timestamp),
             },
-            _ => Shift {
-                first: 0,
-                sequence: 0,
-                timestamp: 0,
-            },
+            _ => Shift { first: 0, sequence: 0, timestamp: 0 },
         });
         // Late packets from before the change would fall among the numbers of the old source.
         if sequence < shift.first {
             return None;
         }
-        let mapped = (
-            (sequence as u16).wrapping_add(shift.sequence),
-            timestamp.wrapping_add(shift.timestamp),
-        );
+        let mapped = ((sequence as u16).wrapping_add(shift.sequence), timestamp.wrapping_add(shift.timestamp));
         if self.newest.is_none_or(|(newest, _)| is_newer(mapped.0, newest)) {
             self.newest = Some(mapped);
         }

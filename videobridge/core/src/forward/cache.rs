@@ -87,23 +87,11 @@ impl PacketCache {
     /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            bytes: vec![0; BYTES_MIN],
-            entries: vec![Entry::default(); PACKETS_MAX],
-            written: 0,
-            first: 0,
-            next: 0,
-        }
+        Self { bytes: vec![0; BYTES_MIN], entries: vec![Entry::default(); PACKETS_MAX], written: 0, first: 0, next: 0 }
     }
 
     /// Keeps a packet; `None` when it is longer than [`PAYLOAD_LEN_MAX`].
-    pub fn push(
-        &mut self,
-        now_us: u64,
-        fields: CachedFields,
-        descriptor: &[u8],
-        payload: &[u8],
-    ) -> Option<CacheIndex> {
+    pub fn push(&mut self, now_us: u64, fields: CachedFields, descriptor: &[u8], payload: &[u8]) -> Option<CacheIndex> {
         if payload.len() > PAYLOAD_LEN_MAX || descriptor.len() > 255 {
             return None;
         }
@@ -134,11 +122,7 @@ impl PacketCache {
         let entry = self.entries[Self::slot(index.0)];
         let at = self.offset(entry.start);
         let (descriptor, body) = self.bytes[at..at + entry.len()].split_at_mut(usize::from(entry.descriptor_len));
-        Some(CachedPacket {
-            fields: entry.fields,
-            descriptor,
-            body,
-        })
+        Some(CachedPacket { fields: entry.fields, descriptor, body })
     }
 
     /// Where `len` bytes go, after growing the ring or giving up old packets.
@@ -172,11 +156,7 @@ impl PacketCache {
     /// Where the next `len` bytes go: never across the end of the ring.
     const fn place(&self, len: usize) -> u64 {
         let room = self.bytes.len() - self.offset(self.written);
-        if room < len {
-            self.written + room as u64
-        } else {
-            self.written
-        }
+        if room < len { self.written + room as u64 } else { self.written }
     }
 
     /// Doubles the ring. A packet that does not cross the end of the smaller ring does not cross that of the larger.

@@ -27,15 +27,8 @@ impl ContinuityMap {
     #[must_use]
     pub fn new(first_in: u64, first_out: u64) -> Self {
         let mut ranges = [Range::default(); RANGES];
-        ranges[0] = Range {
-            start: first_in,
-            offset: first_in.wrapping_sub(first_out) as i64,
-        };
-        Self {
-            ranges,
-            len: 1,
-            highest: first_in.saturating_sub(1),
-        }
+        ranges[0] = Range { start: first_in, offset: first_in.wrapping_sub(first_out) as i64 };
+        Self { ranges, len: 1, highest: first_in.saturating_sub(1) }
     }
 
     /// The output number of `number`; `None` if it was left out or is too old to tell.
@@ -74,10 +67,7 @@ impl ContinuityMap {
             last.offset += 1;
             return;
         }
-        let next = Range {
-            start: number + 1,
-            offset: last.offset + 1,
-        };
+        let next = Range { start: number + 1, offset: last.offset + 1 };
         if self.len == RANGES {
             self.ranges.copy_within(1.., 0);
             self.len -= 1;

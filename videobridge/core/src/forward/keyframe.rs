@@ -2,25 +2,34 @@
 
 /// Least time between requests of one receiver for one source, µs.
 const RECEIVER_INTERVAL_US: u64 = 200_000;
-/// Requests of one receiver for one source within [`RECEIVER_WINDOW_US`].
-const RECEIVER_REQUESTS_MAX: usize = 3;
+/// Requests that a receiver itself makes for one source within [`RECEIVER_WINDOW_US`].
+pub const RECEIVER_REQUESTS_MAX: usize = 3;
+/// Requests that changes of layer for a receiver cause within [`RECEIVER_WINDOW_US`]: more, as without a keyframe
+/// nothing at all is seen.
+pub const SELECTION_REQUESTS_MAX: usize = 10;
 const RECEIVER_WINDOW_US: u64 = 10_000_000;
 /// Least time between requests to the sender of one source, µs.
 const SOURCE_INTERVAL_US: u64 = 200_000;
 
-/// Requests of one receiver for one source.
-#[derive(Debug, Clone, Default)]
-pub struct ReceiverRequests {
-    at_us: [Option<u64>; RECEIVER_REQUESTS_MAX],
+/// Requests on behalf of one receiver for one source, at most `N` in ten seconds.
+#[derive(Debug, Clone)]
+pub struct KeyframeRequests<const N: usize> {
+    at_us: [Option<u64>; N],
     next: usize,
 }
 
-impl ReceiverRequests {
+impl<const N: usize> Default for KeyframeRequests<N> {
+    fn default() -> Self {
+        Self { at_us: [None; N], next: 0 }
+    }
+}
+
+impl<const N: usize> KeyframeRequests<N> {
     /// Whether the receiver may ask now. Does not count it; [`asked`](Self::asked) does.
     #[must_use]
     pub fn may_ask(&self, now_us: u64, rtt_us: Option<u64>) -> bool {
         let interval_us = rtt_us.map_or(RECEIVER_INTERVAL_US, |rtt| (rtt + 10_000).min(RECEIVER_INTERVAL_US));
-        let latest = self.at_us[(self.next + RECEIVER_REQUESTS_MAX - 1) % RECEIVER_REQUESTS_MAX];
+        let latest = self.at_us[(self.next + N - 1) % N];
         let oldest = self.at_us[self.next];
         latest.is_none_or(|at| now_us >= at + interval_us) && oldest.is_none_or(|at| now_us >= at + RECEIVER_WINDOW_US)
     }
@@ -28,7 +37,7 @@ impl ReceiverRequests {
     /// Counts a request.
     pub const fn asked(&mut self, now_us: u64) {
         self.at_us[self.next] = Some(now_us);
-        self.next = (self.next + 1) % RECEIVER_REQUESTS_MAX;
+        self.next = (self.next + 1) % N;
     }
 }
 
@@ -63,7 +72,7 @@ mod tests {
 
     #[test]
     fn three_in_ten_seconds_each_apart() {
-        let mut requests = ReceiverRequests::default();
+        let mut requests = KeyframeRequests::<RECEIVER_REQUESTS_MAX>::default();
         let mut times = Vec::new();
         for now_us in (0..12_000_000).step_by(50_000) {
             if requests.may_ask(now_us, None) {
@@ -72,7 +81,7 @@ mod tests {
             }
         }
         assert_eq!(times, [0, 200, 400, 10_000, 10_200, 10_400]);
-        requests = ReceiverRequests::default();
+        requests = KeyframeRequests::<RECEIVER_REQUESTS_MAX>::default();
         requests.asked(0);
         assert!(requests.may_ask(50_000, Some(40_000)));
         assert!(!requests.may_ask(49_000, Some(40_000)));

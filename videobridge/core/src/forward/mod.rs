@@ -11,7 +11,7 @@ mod video;
 pub use audio::AudioOutput;
 pub use cache::{CacheIndex, CachedFields, CachedPacket, PAYLOAD_LEN_MAX, PacketCache};
 pub use continuity::ContinuityMap;
-pub use keyframe::{ReceiverRequests, SourceRequests};
+pub use keyframe::{KeyframeRequests, RECEIVER_REQUESTS_MAX, SELECTION_REQUESTS_MAX, SourceRequests};
 pub use reports::SentReports;
 pub use sent::{SentPacket, SentPackets};
 pub use video::{Decision, ENCODINGS_MAX, Forward, Layer, SourcePacket, VideoOutput};

@@ -75,12 +75,7 @@ mod tests {
     use super::*;
 
     fn packet(sequence: u16, sent_at_us: u64) -> SentPacket {
-        SentPacket {
-            sequence,
-            sent_at_us,
-            binding: 1,
-            ..SentPacket::default()
-        }
+        SentPacket { sequence, sent_at_us, binding: 1, ..SentPacket::default() }
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::reports::SentReports;
 use super::sent::{SentPacket, SentPackets};
 use crate::codec::{Codec, VideoPayload};
 
-
 /// Keyframes of simulcast encodings this close together answer the same request, µs.
 const KEYFRAME_GROUP_US: u64 = 300_000;
 /// Least distance of RTP timestamps over a switch: one frame at 30/s of a 90 kHz clock.
@@ -311,9 +310,7 @@ impl VideoOutput {
     }
 
     fn switches_to(&mut self, packet: &SourcePacket, target: Layer, now_us: u64) -> bool {
-        let in_group = self
-            .keyframe_group_at_us
-            .is_some_and(|at| now_us < at + KEYFRAME_GROUP_US);
+        let in_group = self.keyframe_group_at_us.is_some_and(|at| now_us < at + KEYFRAME_GROUP_US);
         let switches = match self.current.as_deref() {
             None => packet.encoding <= target.encoding,
             Some(current) if current.encoding == packet.encoding => {
@@ -345,10 +342,7 @@ impl VideoOutput {
                 let elapsed = (now_us.saturating_sub(sent_at_us)).saturating_mul(90) / 1_000;
                 // A hole tells the receiver that the end of the last frame will not come.
                 let hole = u64::from(!newest.marker);
-                (
-                    newest.sequence + 1 + hole,
-                    newest.timestamp.wrapping_add((elapsed as u32).max(SWITCH_TIMESTAMP_MIN)),
-                )
+                (newest.sequence + 1 + hole, newest.timestamp.wrapping_add((elapsed as u32).max(SWITCH_TIMESTAMP_MIN)))
             }
         };
         let mut current = Current {
@@ -413,32 +407,20 @@ impl Current {
 
     /// Whether the frame of `packet` is forwarded: decided at its first packet, the same for all of them.
     fn accepts(&mut self, packet: &SourcePacket, temporal_max: u8) -> bool {
-        if let Some(frame) = self
-            .frames
-            .iter()
-            .find(|frame| frame.known && frame.timestamp == packet.timestamp)
-        {
+        if let Some(frame) = self.frames.iter().find(|frame| frame.known && frame.timestamp == packet.timestamp) {
             return frame.accepted;
         }
         let temporal = packet.payload.temporal_id;
-        let late = self.newest_timestamp.is_some_and(|newest| {
-            packet.timestamp.wrapping_sub(newest) >= 0x8000_0000
-        });
+        let late = self.newest_timestamp.is_some_and(|newest| packet.timestamp.wrapping_sub(newest) >= 0x8000_0000);
         let within = temporal <= temporal_max;
         let decodable = temporal == 0 || packet.payload.layer_sync || self.previous_accepted(temporal);
         let accepted = within && (late || decodable);
-        self.frames[self.next_frame] = Frame {
-            timestamp: packet.timestamp,
-            accepted,
-            known: true,
-        };
+        self.frames[self.next_frame] = Frame { timestamp: packet.timestamp, accepted, known: true };
         self.next_frame = (self.next_frame + 1) % FRAMES;
         if !late {
             self.newest_timestamp = Some(packet.timestamp);
-            self.by_temporal[usize::from(temporal) % TEMPORAL_LAYERS] = TemporalState {
-                sequence: packet.sequence,
-                accepted,
-            };
+            self.by_temporal[usize::from(temporal) % TEMPORAL_LAYERS] =
+                TemporalState { sequence: packet.sequence, accepted };
             if !accepted && packet.payload.picture_id.is_some() {
                 self.pictures.leave_out(packet.picture);
             }
@@ -454,4 +436,3 @@ impl Current {
             .is_some_and(|state| state.accepted)
     }
 }
-

@@ -11,12 +11,7 @@ pub struct NackNumbers<'a> {
 
 impl<'a> NackNumbers<'a> {
     pub(super) const fn new(rest: &'a [u8]) -> Self {
-        Self {
-            rest,
-            base: 0,
-            mask: 0,
-            bit: 0,
-        }
+        Self { rest, base: 0, mask: 0, bit: 0 }
     }
 }
 
@@ -89,10 +84,7 @@ mod tests {
     fn remb() {
         // The example of the draft's wording: mantissa 1 shifted by 20.
         assert_eq!(remb_bitrate_bps(&[b'R', b'E', b'M', b'B', 1, 20 << 2, 0, 1]), Some(1 << 20));
-        assert_eq!(
-            remb_bitrate_bps(&[b'R', b'E', b'M', b'B', 1, 0xff, 0xff, 0xff]),
-            Some(u64::MAX)
-        );
+        assert_eq!(remb_bitrate_bps(&[b'R', b'E', b'M', b'B', 1, 0xff, 0xff, 0xff]), Some(u64::MAX));
         assert_eq!(remb_bitrate_bps(b"ABCD...."), None);
     }
 }

@@ -128,22 +128,16 @@ fn read(kind: u8, count: u8, body: &[u8]) -> Option<RtcpMessage<'_>> {
             },
             blocks: ReportBlocks::new(&body[24..], count),
         },
-        (RECEIVER_REPORT, _) => RtcpMessage::ReceiverReport {
-            ssrc: word(0)?,
-            blocks: ReportBlocks::new(&body[4..], count),
-        },
+        (RECEIVER_REPORT, _) => {
+            RtcpMessage::ReceiverReport { ssrc: word(0)?, blocks: ReportBlocks::new(&body[4..], count) }
+        }
         (SOURCE_DESCRIPTION, _) => RtcpMessage::SourceDescription,
         (BYE, _) => RtcpMessage::Bye(Vec32(body.get(..4 * usize::from(count))?)),
-        (TRANSPORT_FEEDBACK, 1) => RtcpMessage::Nack {
-            media_ssrc: word(1)?,
-            numbers: NackNumbers::new(&body[8..]),
-        },
+        (TRANSPORT_FEEDBACK, 1) => RtcpMessage::Nack { media_ssrc: word(1)?, numbers: NackNumbers::new(&body[8..]) },
         (TRANSPORT_FEEDBACK, 15) => RtcpMessage::TransportFeedback(TransportFeedback::parse(body)?),
         (PAYLOAD_FEEDBACK, 1) => RtcpMessage::Pli { media_ssrc: word(1)? },
         (PAYLOAD_FEEDBACK, 4) => RtcpMessage::Fir(FirEntries::new(body.get(8..)?)),
-        (PAYLOAD_FEEDBACK, 15) => RtcpMessage::Remb {
-            bitrate_bps: remb_bitrate_bps(body.get(8..)?)?,
-        },
+        (PAYLOAD_FEEDBACK, 15) => RtcpMessage::Remb { bitrate_bps: remb_bitrate_bps(body.get(8..)?)? },
         _ => RtcpMessage::Other,
     })
 }

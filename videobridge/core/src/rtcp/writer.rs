@@ -24,10 +24,7 @@ pub struct RtcpBuffer {
 
 impl Default for RtcpBuffer {
     fn default() -> Self {
-        Self {
-            bytes: [0; RTCP_LEN_MAX],
-            len: 0,
-        }
+        Self { bytes: [0; RTCP_LEN_MAX], len: 0 }
     }
 }
 
@@ -251,12 +248,7 @@ mod tests {
 
     #[test]
     fn reports_round_trip() {
-        let info = SenderInfo {
-            ntp: 0x0102_0304_0506_0708,
-            rtp_timestamp: 9,
-            packets: 10,
-            octets: 11,
-        };
+        let info = SenderInfo { ntp: 0x0102_0304_0506_0708, rtp_timestamp: 9, packets: 10, octets: 11 };
         let block = ReportBlock {
             ssrc: 1,
             fraction_lost: 200,
@@ -270,10 +262,8 @@ mod tests {
         buffer.sender_report(42, &info);
         assert_eq!(buffer.receiver_report(43, &[block; 40]), 31);
         let messages: Vec<_> = RtcpMessages::new(buffer.bytes()).collect();
-        let [
-            RtcpMessage::SenderReport { ssrc: 42, info: read, .. },
-            RtcpMessage::ReceiverReport { ssrc: 43, blocks },
-        ] = &messages[..]
+        let [RtcpMessage::SenderReport { ssrc: 42, info: read, .. }, RtcpMessage::ReceiverReport { ssrc: 43, blocks }] =
+            &messages[..]
         else {
             panic!("{messages:?}");
         };

@@ -57,11 +57,7 @@ pub struct ExtensionIds {
 
 impl Default for ExtensionIds {
     fn default() -> Self {
-        Self {
-            by_id: [None; 256],
-            by_kind: [0; 9],
-            allow_mixed: false,
-        }
+        Self { by_id: [None; 256], by_kind: [0; 9], allow_mixed: false }
     }
 }
 
@@ -194,25 +190,17 @@ mod tests {
     use super::*;
 
     fn elements(profile: u16, block: &[u8]) -> Vec<(u8, Vec<u8>)> {
-        ExtensionElements::new(profile, block)
-            .map(|(id, value)| (id, value.to_vec()))
-            .collect()
+        ExtensionElements::new(profile, block).map(|(id, value)| (id, value.to_vec())).collect()
     }
 
     #[test]
     fn one_byte_form() {
-        assert_eq!(
-            elements(0xbede, &[0x10, 9, 0, 0x51, 1, 2, 0]),
-            vec![(1, vec![9]), (5, vec![1, 2])]
-        );
+        assert_eq!(elements(0xbede, &[0x10, 9, 0, 0x51, 1, 2, 0]), vec![(1, vec![9]), (5, vec![1, 2])]);
     }
 
     #[test]
     fn two_byte_form_with_app_bits_and_empty_value() {
-        assert_eq!(
-            elements(0x1003, &[20, 2, 1, 2, 0, 7, 0]),
-            vec![(20, vec![1, 2]), (7, vec![])]
-        );
+        assert_eq!(elements(0x1003, &[20, 2, 1, 2, 0, 7, 0]), vec![(20, vec![1, 2]), (7, vec![])]);
     }
 
     #[test]

@@ -116,13 +116,7 @@ impl<'a> RtpPacket<'a> {
         if payload.is_empty() {
             return None;
         }
-        Some(Self {
-            payload_type,
-            sequence: u16::from_be_bytes(*number),
-            ssrc: primary_ssrc,
-            payload,
-            ..*self
-        })
+        Some(Self { payload_type, sequence: u16::from_be_bytes(*number), ssrc: primary_ssrc, payload, ..*self })
     }
 }
 
@@ -151,10 +145,7 @@ mod tests {
 
     #[test]
     fn contributing_sources_extension_and_padding() {
-        let bytes = packet(
-            0xb1,
-            &[1, 1, 1, 1, 0xbe, 0xde, 0, 1, 0x10, 0x85, 0, 0, 7, 8, 0, 0, 3],
-        );
+        let bytes = packet(0xb1, &[1, 1, 1, 1, 0xbe, 0xde, 0, 1, 0x10, 0x85, 0, 0, 7, 8, 0, 0, 3]);
         let packet = RtpPacket::parse(&bytes).unwrap();
         assert_eq!(packet.payload(), &[7, 8]);
         assert_eq!(packet.padding_len(), 3);

@@ -25,11 +25,7 @@ impl<const BITS: u32> Unwrapper<BITS> {
             return Self::CYCLE + value;
         };
         let ahead = value.wrapping_sub(highest) & (Self::CYCLE - 1);
-        if ahead < Self::CYCLE / 2 {
-            highest + ahead
-        } else {
-            (highest + ahead).saturating_sub(Self::CYCLE)
-        }
+        if ahead < Self::CYCLE / 2 { highest + ahead } else { (highest + ahead).saturating_sub(Self::CYCLE) }
     }
 
     /// The unwrapped form of `value`, remembering it when it is the highest.

@@ -44,10 +44,7 @@ pub struct HeaderBuffer {
 
 impl Default for HeaderBuffer {
     fn default() -> Self {
-        Self {
-            bytes: [0; HEADER_LEN_MAX],
-            len: 0,
-        }
+        Self { bytes: [0; HEADER_LEN_MAX], len: 0 }
     }
 }
 
@@ -59,7 +56,13 @@ impl HeaderBuffer {
     }
 
     /// Writes a header with `extensions` under the receiver's `ids`; `padding` sets the padding bit.
-    pub fn write(&mut self, fields: &RtpFields, extensions: &OutgoingExtensions<'_>, ids: &ExtensionIds, padding: bool) {
+    pub fn write(
+        &mut self,
+        fields: &RtpFields,
+        extensions: &OutgoingExtensions<'_>,
+        ids: &ExtensionIds,
+        padding: bool,
+    ) {
         let bytes = &mut self.bytes;
         bytes[0] = 0x80 | if padding { 0x20 } else { 0 };
         bytes[1] = (fields.payload_type & 0x7f) | if fields.marker { 0x80 } else { 0 };
@@ -144,13 +147,7 @@ mod tests {
     use super::*;
     use crate::rtp::{ExtensionValues, RtpPacket};
 
-    const FIELDS: RtpFields = RtpFields {
-        marker: true,
-        payload_type: 100,
-        sequence: 7,
-        timestamp: 8,
-        ssrc: 9,
-    };
+    const FIELDS: RtpFields = RtpFields { marker: true, payload_type: 100, sequence: 7, timestamp: 8, ssrc: 9 };
 
     fn ids(pairs: &[(u8, ExtensionKind)]) -> ExtensionIds {
         let mut ids = ExtensionIds::default();
@@ -222,11 +219,8 @@ mod tests {
     #[test]
     fn unnegotiated_are_left_out() {
         let mut header = HeaderBuffer::default();
-        let extensions = OutgoingExtensions {
-            audio_level: Some(1),
-            transport_cc: Some(3),
-            ..OutgoingExtensions::default()
-        };
+        let extensions =
+            OutgoingExtensions { audio_level: Some(1), transport_cc: Some(3), ..OutgoingExtensions::default() };
         header.write(&FIELDS, &extensions, &ids(&[(5, ExtensionKind::TransportCc)]), true);
         assert_eq!(header.bytes()[0], 0xb0);
         assert_eq!(&header.bytes()[12..], &[0xbe, 0xde, 0, 1, 0x51, 0, 3, 0]);
