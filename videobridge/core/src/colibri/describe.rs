@@ -73,11 +73,7 @@ fn source(source: &MediaSource) -> Option<SourceDescription> {
         return None;
     }
     let kind = kind(&source.media_type)?;
-    let video_type = source
-        .sources
-        .iter()
-        .find_map(|source| source.video_type.as_ref())
-        .and_then(VideoType::from_wire);
+    let video_type = source.sources.iter().find_map(|source| source.video_type.as_ref()).and_then(VideoType::from_wire);
     Some(SourceDescription {
         kind,
         name: source.id.clone(),
