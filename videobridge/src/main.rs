@@ -1,1 +1,5 @@
+//! The videobridge: forwards media between the members of a conference, told by the focus.
+
+mod media_link;
+
 fn main() {}
