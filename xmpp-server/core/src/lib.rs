@@ -3,12 +3,23 @@
 //! Time and randomness come in as arguments; what should happen comes out as values appended to a
 //! buffer of the caller's.
 
+pub mod account;
+pub mod account_request;
 pub mod component;
+mod contacts;
 pub mod datetime;
+pub mod hosts;
 pub mod muc;
 pub mod ns;
+mod own_account;
+mod presence;
 pub mod random;
+pub mod roster;
+mod routing;
+pub mod server;
 pub mod service;
+pub mod session;
 pub mod stanza;
 pub mod stanza_error;
+pub mod stream;
 pub mod xml;

@@ -42,6 +42,8 @@ pub enum Condition {
     FeatureNotImplemented,
     /// The sender lacks the privilege.
     Forbidden,
+    /// The server failed.
+    InternalServerError,
     /// Nothing is at this address.
     ItemNotFound,
     /// The address is not valid.
@@ -58,6 +60,8 @@ pub enum Condition {
     RecipientUnavailable,
     /// Only registered users may do this.
     RegistrationRequired,
+    /// The domain is not here, and this server talks to no other.
+    RemoteServerNotFound,
     /// The server has no room for more.
     ResourceConstraint,
     /// The service is not offered.
@@ -73,6 +77,7 @@ impl Condition {
             Self::Conflict => ("conflict", ErrorType::Cancel),
             Self::FeatureNotImplemented => ("feature-not-implemented", ErrorType::Cancel),
             Self::Forbidden => ("forbidden", ErrorType::Auth),
+            Self::InternalServerError => ("internal-server-error", ErrorType::Cancel),
             Self::ItemNotFound => ("item-not-found", ErrorType::Cancel),
             Self::JidMalformed => ("jid-malformed", ErrorType::Modify),
             Self::NotAcceptable => ("not-acceptable", ErrorType::Cancel),
@@ -81,6 +86,7 @@ impl Condition {
             Self::PolicyViolation => ("policy-violation", ErrorType::Modify),
             Self::RecipientUnavailable => ("recipient-unavailable", ErrorType::Wait),
             Self::RegistrationRequired => ("registration-required", ErrorType::Auth),
+            Self::RemoteServerNotFound => ("remote-server-not-found", ErrorType::Cancel),
             Self::ResourceConstraint => ("resource-constraint", ErrorType::Wait),
             Self::ServiceUnavailable => ("service-unavailable", ErrorType::Cancel),
             Self::UnexpectedRequest => ("unexpected-request", ErrorType::Wait),

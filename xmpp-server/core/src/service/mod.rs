@@ -9,5 +9,6 @@ pub mod host;
 pub mod json_message;
 pub mod lobby;
 pub mod polls;
+pub mod register;
 pub mod room_metadata;
 pub mod speaker_stats;
