@@ -204,7 +204,7 @@ export interface Meeting {
   /** Remote pictures only; ours are in `local`. */
   readonly videoSources: Readable<readonly VideoSource[]>;
   readonly audioSources: Readable<readonly AudioSource[]>;
-  /** Loudness 0…1 by participant, ours included; changes up to 5 times a second. */
+  /** Loudness 0…1 by participant, ours included (under `local` until we have an id); changes up to 5 times a second. */
   readonly audioLevels: Readable<ReadonlyMap<ParticipantId, number>>;
   readonly dominantSpeaker: Readable<ParticipantId | null>;
   readonly mediaPath: Readable<MediaPath>;
