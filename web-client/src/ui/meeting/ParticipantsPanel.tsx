@@ -56,6 +56,10 @@ export function ParticipantsPanel(props: {
       })),
     ];
   });
+  const ids = createMemo(() => people().map((person) => person.id), [], {
+    equals: (a, b) => a.length === b.length && a.every((id, index) => id === b[index]),
+  });
+  const personOf = (id: string): Person | undefined => people().find((person) => person.id === id);
   const hands = createMemo(() =>
     people()
       .filter((person) => person.raisedHandAt !== null)
@@ -116,47 +120,55 @@ export function ParticipantsPanel(props: {
             {t().participants.everybody} · {people().length}
           </h3>
           <ul>
-            <For each={people()}>
-              {(person) => (
-                <li class={styles["person"]} data-testid={`participant-${person.id}`}>
-                  <Avatar id={person.id} name={person.rawName} sizePx={36} />
-                  <p class={styles["name"]}>
-                    <b>{person.name}</b>
-                    <Show when={person.moderator}>
-                      <span>{t().tile.moderator}</span>
-                    </Show>
-                  </p>
-                  <p class={styles["marks"]}>
-                    <Show when={person.screenSharing}>
-                      <span>
-                        <Icon name="screen" size={20} />
-                      </span>
-                    </Show>
-                    <Show when={person.audioMuted}>
-                      <span data-off="">
-                        <Icon name="microphoneOff" size={20} />
-                        <span class="visually-hidden">{t().tile.muted}</span>
-                      </span>
-                    </Show>
-                  </p>
-                  <Show when={!person.own}>
-                    <Menu
-                      label={t().participants.actions(person.name)}
-                      class={styles["more"]}
-                      entries={entries(person.id)}
-                      placement="bottom-end"
-                      testId={`actions-${person.id}`}
-                    >
-                      <Icon name="more" size={20} />
-                    </Menu>
-                  </Show>
-                </li>
+            <For each={ids()}>
+              {(id) => (
+                <Show when={personOf(id)}>
+                  {(shown) => <PersonRow person={shown()} entries={entries(id)} />}
+                </Show>
               )}
             </For>
           </ul>
         </section>
       </div>
     </SidePanel>
+  );
+}
+
+function PersonRow(props: { readonly person: Person; readonly entries: readonly MenuEntry[] }): JSX.Element {
+  return (
+    <li class={styles["person"]} data-testid={`participant-${props.person.id}`}>
+      <Avatar id={props.person.id} name={props.person.rawName} sizePx={36} />
+      <p class={styles["name"]}>
+        <b>{props.person.name}</b>
+        <Show when={props.person.moderator}>
+          <span>{t().tile.moderator}</span>
+        </Show>
+      </p>
+      <p class={styles["marks"]}>
+        <Show when={props.person.screenSharing}>
+          <span>
+            <Icon name="screen" size={20} />
+          </span>
+        </Show>
+        <Show when={props.person.audioMuted}>
+          <span data-off="">
+            <Icon name="microphoneOff" size={20} />
+            <span class="visually-hidden">{t().tile.muted}</span>
+          </span>
+        </Show>
+      </p>
+      <Show when={!props.person.own}>
+        <Menu
+          label={t().participants.actions(props.person.name)}
+          class={styles["more"]}
+          entries={props.entries}
+          placement="bottom-end"
+          testId={`actions-${props.person.id}`}
+        >
+          <Icon name="more" size={20} />
+        </Menu>
+      </Show>
+    </li>
   );
 }
 
