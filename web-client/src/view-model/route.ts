@@ -39,9 +39,10 @@ export function roomPath(room: string): string {
   return `/${encodeURIComponent(room)}`;
 }
 
-/** A room's name as people read it. */
+/** A room's name as people read it; `room` may be in the encoded form that a room address has. */
 export function roomTitle(room: string): string {
-  return room.replace(/[-_]+/g, " ").trim() || room;
+  const plain = decodeRoom(room) ?? room;
+  return plain.replace(/[-_]+/g, " ").trim() || plain;
 }
 
 function decodeRoom(part: string): string | null {

@@ -3,6 +3,7 @@ import type { JSX } from "solid-js";
 import { t } from "../../messages/catalogue";
 import type { Account } from "../../session/account";
 import type { EndReason, Meeting, MeetingPhase } from "../../session/meeting";
+import { roomTitle } from "../../view-model/route";
 import type { Services } from "../../view-model/services";
 import { watch } from "../../view-model/watch";
 import { Button, ButtonLink } from "../elements/Button";
@@ -74,7 +75,7 @@ function MeetingPhases(props: {
     leaveQuietly();
   });
   createEffect(() => {
-    document.title = phase().kind === "joined" ? `${props.meeting.room} · ${t().product}` : t().product;
+    document.title = phase().kind === "joined" ? `${roomTitle(props.meeting.room)} · ${t().product}` : t().product;
   });
 
   return (

@@ -3,7 +3,7 @@ import type { JSX } from "solid-js";
 import { t } from "../../messages/catalogue";
 import type { Meeting } from "../../session/meeting";
 import { createMeetingRoom } from "../../view-model/meeting-room";
-import { roomPath, roomTitle } from "../../view-model/route";
+import { roomTitle } from "../../view-model/route";
 import type { Services } from "../../view-model/services";
 import { focusKind, shortcutOf } from "../../view-model/shortcuts";
 import { Button } from "../elements/Button";
@@ -28,7 +28,7 @@ export function MeetingScreen(props: { readonly meeting: Meeting; readonly servi
   const [dialog, setDialog] = createSignal<OpenDialog>(null);
   const [question, setQuestion] = createSignal<Question | null>(null);
   const [narrow, setNarrow] = createSignal(false);
-  const link = (): string => location.origin + roomPath(props.meeting.room);
+  const link = (): string => location.origin + location.pathname;
   const room = createMeetingRoom({
     meeting: props.meeting,
     preferences: props.services.preferences,

@@ -1,1 +1,0 @@
-/** Boot in visible order. */
