@@ -22,13 +22,14 @@ export class ChatLog {
   }
 
   receive(chat: ChatStanza, context: { readonly ownNick: string; readonly now: number; readonly nameOf: (nick: string) => string | null }): void {
-    const nick = resourceOf(chat.from);
-    if (nick === null) return;
     const known = chat.id === null ? undefined : this.#messages.get().find((message) => message.id === chat.id);
+    // Refused by the room itself or, if private, by the other.
     if (chat.type === "error") {
       if (known?.mine === true) this.#replace({ ...known, failed: true });
       return;
     }
+    const nick = resourceOf(chat.from);
+    if (nick === null) return;
     const mine = nick === context.ownNick;
     if (known !== undefined && known.from === nick) return;
     this.#append({
