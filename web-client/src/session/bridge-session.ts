@@ -85,9 +85,12 @@ export class BridgeSession {
   async accept(): Promise<void> {
     const { offer, link, focus } = this.#options;
     this.sources.add(offer.sources);
-    const description = await this.connection.acceptOffer({ contents: offer.contents, sources: offer.sources });
+    const url = this.#webSocketUrl;
+    // Beside a WebSocket nothing needs the data channel: its content is not taken.
+    const contents = url === null ? offer.contents : offer.contents.filter((content) => content.description !== null);
+    const description = await this.connection.acceptOffer({ contents, sources: offer.sources });
     if (this.#ended) return;
-    this.#openChannel();
+    this.#openChannel(url);
     const accept = jingleElement("session-accept", this.#header, ...descriptionElements(description, "responder"), offer.traceParent);
     await Promise.all([link.request("set", focus, accept), this.#receive()]);
   }
@@ -144,15 +147,19 @@ export class BridgeSession {
     return { sid: this.sid, initiator: this.#options.focus, responder: this.#options.link.jid };
   }
 
-  #openChannel(): void {
-    const { offer, config, environment } = this.#options;
+  get #webSocketUrl(): string | null {
+    const { offer, config } = this.#options;
     const transports = offer.contents.flatMap((content) => content.transport ?? []);
-    const url = chooseWebSocket({
+    return chooseWebSocket({
       webSockets: transports.flatMap((transport) => transport.webSockets),
-      sctp: this.connection.dataChannel !== null,
+      sctp: transports.some((transport) => transport.sctpPort !== null),
       preferSctp: config.preferSctp,
       ignoreDomain: config.bridgeChannelIgnoreDomain,
     });
+  }
+
+  #openChannel(url: string | null): void {
+    const { environment } = this.#options;
     const { dataChannel } = this.connection;
     const channel = url !== null ? new WebSocketChannel(url, environment) : dataChannel === null ? null : new DataChannel(dataChannel);
     if (channel === null) return;

@@ -63,6 +63,7 @@ function inviteError(thrown: unknown, fallback: "invite-invalid" | "registration
       return new ClientError("name-taken", { serverText: stanzaError.text });
     case "not-acceptable":
       return new ClientError("password-not-acceptable", { serverText: stanzaError.text });
+    case "policy-violation":
     case "resource-constraint":
       return new ClientError("too-many-attempts", { serverText: stanzaError.text });
     case "not-allowed":
