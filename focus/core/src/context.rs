@@ -115,6 +115,13 @@ impl PendingReplies {
         self.pending.clear();
     }
 
+    /// The connection was away for a while: everybody gets the full time again.
+    pub fn prolong(&mut self, deadline_ms: u64) {
+        for pending in self.pending.values_mut() {
+            pending.deadline_ms = deadline_ms;
+        }
+    }
+
     /// Takes what a reply with this id and sender is for.
     pub fn take(&mut self, id: &str, from: &Jid) -> Option<Awaited> {
         let number: u64 = id.strip_prefix(&self.prefix)?.strip_prefix('-')?.parse().ok()?;

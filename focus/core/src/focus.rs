@@ -123,8 +123,9 @@ impl Focus {
     }
 
     /// The old stream goes on; nothing was lost.
-    pub fn resumed(&mut self) {
+    pub fn resumed(&mut self, now_ms: u64) {
         self.online = true;
+        self.replies.prolong(now_ms + self.config.reply_timeout_ms);
     }
 
     /// The connection broke. It may be resumed, so everything is kept.
