@@ -1,5 +1,6 @@
 //! Rooms and room services, played from scripts.
 
+#[allow(dead_code, reason = "each test binary uses its part")]
 mod scenario;
 
 use scenario::check;

@@ -291,7 +291,7 @@ impl Rooms {
     }
 
     /// A stanza to an address of a room service.
-    fn to_room(
+    fn deliver_to_room(
         &mut self,
         service: Service,
         to: &Jid,
@@ -304,7 +304,7 @@ impl Rooms {
             return Err(Condition::Forbidden.into());
         }
         let Some(node) = to.node() else {
-            return self.to_service(service, sender, stanza, cx);
+            return self.deliver_to_service(service, sender, stanza, cx);
         };
         let key = (service, node.as_str().to_owned());
         let nick = to.resource().map(|nick| nick.as_str());
@@ -361,7 +361,7 @@ impl Rooms {
     }
 
     /// A stanza to a room service itself.
-    fn to_service(
+    fn deliver_to_service(
         &mut self,
         service: Service,
         sender: &SenderContext,
@@ -496,7 +496,7 @@ impl Rooms {
     }
 
     /// A message to one of the services of a meeting.
-    fn to_meeting_service(
+    fn deliver_to_meeting_service(
         &mut self,
         place: Place,
         sender: &SenderContext,
@@ -550,8 +550,8 @@ impl Component for Rooms {
             return refuse(sender, &stanza, &Condition::JidMalformed.into(), cx);
         };
         let result = match self.domains.get(to.domain().as_str()).copied() {
-            Some(Place::Rooms(service)) => self.to_room(service, &to, sender, &stanza, cx),
-            Some(place) => self.to_meeting_service(place, sender, &stanza, cx),
+            Some(Place::Rooms(service)) => self.deliver_to_room(service, &to, sender, &stanza, cx),
+            Some(place) => self.deliver_to_meeting_service(place, sender, &stanza, cx),
             None => Err(Condition::ItemNotFound.into()),
         };
         if let Err(error) = result {

@@ -85,6 +85,10 @@ impl Stage {
         self.inbox.get_mut(name).unwrap_or_else(|| panic!("no session is called {name}"))
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.sessions.keys().cloned().collect()
+    }
+
     fn run(&mut self, act: impl Fn(&mut dyn Component, &mut Context<'_>)) {
         let mut out = Vec::new();
         let mut cx = Context { now: self.now, random: &mut self.random, out: &mut out };
@@ -224,7 +228,7 @@ pub(crate) fn check_with(script: &str, adjust: impl FnOnce(&mut Settings)) {
         .enumerate()
         .map(|(index, line)| (index + head_lines, line))
         .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-        .filter(|(_, line)| line.trim_matches('-') != "")
+        .filter(|(_, line)| !line.trim_matches('-').is_empty())
         .collect();
     let mut at = 0;
     while at < lines.len() {
