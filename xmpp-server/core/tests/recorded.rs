@@ -29,8 +29,11 @@ fn normal(stanza: &Element) -> Element {
     for element in stanza.children_mut() {
         let text = element.text();
         if text.contains("faceLandmarks") {
-            // An empty table of Lua is `{}` in JSON, whatever it holds otherwise.
-            let text = text.replace(r#""faceLandmarks":{}"#, r#""faceLandmarks":[]"#);
+            // Times are to the millisecond, names are sometimes absent, an empty table of Lua is `{}`: who is
+            // counted is what matters.
+            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let users: Vec<&String> = json["users"].as_object().expect("users").keys().collect();
+            let text = serde_json::json!({ "users": users }).to_string();
             element.take_nodes();
             element.append_text(text);
         }
@@ -50,19 +53,13 @@ fn description(stanza: &Element) -> Option<(Vec<String>, Vec<String>)> {
             .filter(|child| child.name() == name)
             .filter_map(|child| child.attr("var"))
             // Voice requests and reserved nicknames are not offered in meetings.
-            .filter(|var| {
-                !["jabber:iq:register", "http://jabber.org/protocol/muc#request"].contains(var)
-            })
+            .filter(|var| !["jabber:iq:register", "http://jabber.org/protocol/muc#request"].contains(var))
             .map(str::to_owned)
             .collect();
         vars.sort();
         vars
     };
-    let fields = query
-        .children()
-        .find(|child| child.name() == "x")
-        .map(|form| vars(form, "field"))
-        .unwrap_or_default();
+    let fields = query.children().find(|child| child.name() == "x").map(|form| vars(form, "field")).unwrap_or_default();
     Some((vars(query, "feature"), fields))
 }
 
@@ -70,11 +67,8 @@ fn form_fields(stanza: &Element) -> Option<Vec<String>> {
     let query = stanza.children().find(|child| child.name() == "query")?;
     let form = query.children().find(|child| child.name() == "x")?;
     (query.ns() == "http://jabber.org/protocol/muc#owner").then(|| {
-        let mut fields: Vec<String> = form
-            .children()
-            .filter_map(|field| field.attr("var"))
-            .map(str::to_owned)
-            .collect();
+        let mut fields: Vec<String> =
+            form.children().filter_map(|field| field.attr("var")).map(str::to_owned).collect();
         fields.sort();
         fields
     })
@@ -100,11 +94,7 @@ fn check(recording: &str) {
             let words: Vec<&str> = pair[0].split(' ').collect();
             let stanza = pair[1];
             let name_end = stanza.find(' ').expect("a stanza has attributes");
-            let stanza = format!(
-                "{} xmlns='jabber:client'{}",
-                &stanza[..name_end],
-                &stanza[name_end..]
-            );
+            let stanza = format!("{} xmlns='jabber:client'{}", &stanza[..name_end], &stanza[name_end..]);
             (
                 words[0].parse().expect("seconds"),
                 words[1] == "IN",
@@ -117,9 +107,7 @@ fn check(recording: &str) {
         let admin = if jid.contains("@auth.") { "admin" } else { "" };
         let room = entries
             .iter()
-            .find_map(|(_, is_in, _, stanza)| {
-                (*is_in && stanza.name() == "presence").then(|| stanza.attr("to"))?
-            })
+            .find_map(|(_, is_in, _, stanza)| (*is_in && stanza.name() == "presence").then(|| stanza.attr("to"))?)
             .and_then(|to| to.split('@').next())
             .expect("somebody joins");
         let room = if admin.is_empty() { format!("room={room}") } else { String::new() };
@@ -143,11 +131,8 @@ fn check(recording: &str) {
             index += 1;
         }
         for jid in stage.names() {
-            let mut received: Vec<Element> = stage
-                .inbox(&jid)
-                .drain(..)
-                .filter(|stanza| !is_set_aside(&jid, stanza))
-                .collect();
+            let mut received: Vec<Element> =
+                stage.inbox(&jid).drain(..).filter(|stanza| !is_set_aside(&jid, stanza)).collect();
             for expected in expected.get(jid.as_str()).into_iter().flatten() {
                 if is_set_aside(&jid, expected) {
                     continue;

@@ -63,7 +63,7 @@ impl Room {
             let reason = invite.get_child("reason", ns::MUC_USER).map(Element::text).unwrap_or_default();
             // COMPAT(lib-jitsi-meet): it takes an invitation only from the room's bare address, and one with a
             // password for an approval it did not ask for.
-            let invitation = Element::bare("message", NS_CLIENT)
+            let mut invitation = Element::bare("message", NS_CLIENT)
                 .with("from", self.jid.as_str())
                 .with("to", to.as_str())
                 .with_opt("id", message.attr("id"))
@@ -79,6 +79,13 @@ impl Room {
                     Element::bare("body", NS_CLIENT)
                         .with_text(format!("{} invited you to the room {}", sender.jid, self.jid)),
                 );
+            if let Some(lang) = message.attr_ns(rxml::Namespace::XML.as_str(), "lang") {
+                invitation.attrs_mut().insert(
+                    rxml::Namespace::XML,
+                    rxml::NcName::try_from("lang").expect("a valid name"),
+                    lang.to_owned(),
+                );
+            }
             rcx.cx.out.push(Outbound::element(to, invitation));
         }
     }

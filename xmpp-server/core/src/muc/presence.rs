@@ -30,6 +30,8 @@ pub(super) struct Notice<'a> {
     pub(super) unavailable: bool,
     /// Children said on leaving, serialised.
     pub(super) farewell: &'a str,
+    /// `id` of the farewell: Smack waits for it when it leaves.
+    pub(super) id: Option<&'a str>,
     /// `xml:lang` of the farewell.
     pub(super) lang: Option<&'a str>,
     /// Status codes everybody sees.
@@ -172,7 +174,13 @@ impl Room {
     pub(super) fn leave(&mut self, id: OccupantId, presence: Option<&Element>, rcx: &mut RoomContext<'_, '_>) {
         let payload = presence.map(|presence| PresencePayload::read(presence, false, None)).unwrap_or_default();
         let farewell = if payload.children.len() > PRESENCE_BYTES_MAX { "" } else { &payload.children };
-        let notice = Notice { unavailable: true, farewell, lang: payload.lang.as_deref(), ..Notice::default() };
+        let notice = Notice {
+            unavailable: true,
+            farewell,
+            id: payload.id.as_deref(),
+            lang: payload.lang.as_deref(),
+            ..Notice::default()
+        };
         self.remove(id, &notice, rcx);
     }
 
@@ -264,15 +272,15 @@ fn render(about: &Occupant, affiliation: Affiliation, notice: &Notice<'_>, view:
     head.push_str("<presence");
     xml::write_namespace(NS_CLIENT, &mut head);
     xml::write_attribute("from", about.address.as_str(), &mut head);
-    let lang = if notice.unavailable {
+    let (id, lang) = if notice.unavailable {
         xml::write_attribute("type", "unavailable", &mut head);
-        notice.lang
+        (notice.id, notice.lang)
     } else {
-        if let Some(id) = &about.presence.id {
-            xml::write_attribute("id", id, &mut head);
-        }
-        about.presence.lang.as_deref()
+        (about.presence.id.as_deref(), about.presence.lang.as_deref())
     };
+    if let Some(id) = id {
+        xml::write_attribute("id", id, &mut head);
+    }
     if let Some(lang) = lang {
         xml::write_attribute("xml:lang", lang, &mut head);
     }

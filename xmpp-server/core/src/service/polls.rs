@@ -57,7 +57,7 @@ impl Poll {
                     .filter(|(_, vote)| vote.chosen[index])
                     .map(|(id, vote)| json!({ "id": id, "name": vote.name }))
                     .collect();
-                json!({ "name": name, "voters": voters })
+                if voters.is_empty() { json!({ "name": name }) } else { json!({ "name": name, "voters": voters }) }
             })
             .collect();
         let mut json = json!({
@@ -126,7 +126,7 @@ impl Room {
                 let names: Vec<Value> = poll.answers.iter().map(|name| json!({ "name": name })).collect();
                 let json = json!({
                     "type": "polls", "command": "new-poll", "pollId": poll.id,
-                    "senderId": poll.sender_id, "senderName": poll.sender_name,
+                    "senderId": poll.sender_id,
                     "question": poll.question, "answers": names,
                 });
                 self.polls.polls.push(poll);
@@ -140,10 +140,13 @@ impl Room {
                 if poll.votes.len() >= VOTERS_MAX && !poll.votes.contains_key(&nick) {
                     return Err(Condition::ResourceConstraint.into());
                 }
-                let json = json!({
+                let mut json = json!({
                     "type": "polls", "command": "answer-poll", "pollId": poll.id,
-                    "senderId": nick, "senderName": name, "answers": chosen,
+                    "senderId": nick, "answers": chosen,
                 });
+                if let Some(name) = &name {
+                    json["senderName"] = json!(name);
+                }
                 poll.votes.insert(nick, Vote { name, chosen });
                 json
             }
