@@ -133,6 +133,11 @@ export class BridgeSession {
     await this.#options.link.request("set", this.#options.focus, jingleElement(action, this.#header, ...sourceContents(sources)));
   }
 
+  /** Gives this session up and asks the focus for another. */
+  restart(): void {
+    if (!this.#ended) this.#askForRestart();
+  }
+
   /** Leaves without a word: the room's presence says it, or a new session takes over. */
   close(): void {
     this.#channel?.close();

@@ -42,6 +42,9 @@ export interface PlayedSource {
 
 /** How long both ways carry our media when leaving the direct one. */
 export const HANDOVER_MS = 800;
+/** Another offer is asked for this long after one that could not be taken, longer each time. */
+export const RESTART_PAUSE_MS = 2_000;
+export const FAILED_OFFERS_MAX = 3;
 
 export class MediaPlane {
   readonly path: Readable<MediaPath>;
@@ -66,6 +69,7 @@ export class MediaPlane {
   #failedPeer: string | null = null;
   #cancelPeerStart: (() => void) | null = null;
   #cancelHandover: (() => void) | null = null;
+  #failedOffers = 0;
   #closed = false;
 
   constructor(options: MediaPlaneOptions) {
@@ -257,10 +261,17 @@ export class MediaPlane {
     try {
       await Promise.all([...this.#tracks].map(([slot, track]) => bridge.connection.setTrack(slot, track)));
       await bridge.accept();
+      this.#failedOffers = 0;
       if (withScreen) await bridge.signalSources("source-add", await bridge.connection.openScreen());
       this.#announceVideoTypes();
     } catch (error) {
-      if (this.#bridge === bridge) console.error("the offer of the server could not be accepted", error);
+      if (this.#bridge !== bridge || this.#closed) return;
+      console.error("the offer of the server could not be accepted", error);
+      this.#failedOffers += 1;
+      if (this.#failedOffers > FAILED_OFFERS_MAX) return;
+      this.#options.environment.clock.after(RESTART_PAUSE_MS * this.#failedOffers, () => {
+        if (this.#bridge === bridge) bridge.restart();
+      });
     }
   }
 

@@ -27,7 +27,7 @@ export function createMeeting(options: MeetingOptions): Meeting {
     labels: config.deviceLabels,
     selection: { microphone: null, camera: null, speaker: null, ...options.devices },
   });
-  return new MeetingSession(room, {
+  const meeting = new MeetingSession(room, {
     config,
     environment: systemEnvironment,
     capabilities: browserCapabilities(),
@@ -35,6 +35,15 @@ export function createMeeting(options: MeetingOptions): Meeting {
     makeConnection: (connection) => new BrowserMediaConnection(connection),
     capsVersion,
   });
+  // Reloading or closing the page leaves at once; the others need not wait for the server to notice.
+  const onPageHide = (): void => {
+    void meeting.leave();
+  };
+  addEventListener("pagehide", onPageHide);
+  meeting.phase.subscribe((phase) => {
+    if (phase.kind === "ended") removeEventListener("pagehide", onPageHide);
+  });
+  return meeting;
 }
 
 export function createAccount(config: ClientConfig): Account {
