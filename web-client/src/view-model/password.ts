@@ -29,6 +29,8 @@ export interface PasswordChange {
 
 const COMMON =
   /^(?:pass(?:word|wort)?|passw0rd|qwert[yz](?:uiop)?|admin(?:istrator)?|welcome|willkommen|letmein|hallo|hello|geheim|secret|iloveyou|abc|test|changeme|dragon|monkey|football|sunshine|princess|master|login|conclave)[\d!?.@#$*_-]*$/i;
+/** A word of six letters is one of some ten thousand. */
+const BITS_PER_WORD_CHARACTER = 2.2;
 const SEQUENCES = "abcdefghijklmnopqrstuvwxyz 01234567890 qwertyuiop asdfghjkl zxcvbnm qwertzuiop yxcvbnm";
 
 /** A plain estimate of how long guessing would take, with the one hint that helps most. */
@@ -39,7 +41,8 @@ export function passwordStrength(password: string, username: string): PasswordSt
   const rest = named ? lower.split(username.toLowerCase()).join("") : lower;
   const counted = countedCharacters(rest);
   const repetitive = [...rest].length - counted >= 3;
-  const bits = counted * Math.log2(alphabetSize(password));
+  const inWords = Math.min(counted, wordCharacters(rest));
+  const bits = inWords * BITS_PER_WORD_CHARACTER + (counted - inWords) * Math.log2(alphabetSize(password));
   const level = bits < 28 ? 0 : bits < 42 ? 1 : bits < 58 ? 2 : bits < 74 ? 3 : 4;
   if (named) return { level: Math.min(level, 2) as PasswordStrength["level"], hint: "name" };
   if (repetitive && level < 3) return { level, hint: "repeats" };
@@ -70,6 +73,16 @@ function countedCharacters(text: string): number {
     counted += 1;
   }
   return counted;
+}
+
+/** Letters in what reads like words: four or more in a row, with vowels among them. */
+function wordCharacters(text: string): number {
+  let letters = 0;
+  for (const [run] of text.matchAll(/\p{L}{4,}/gu)) {
+    const vowels = run.match(/[aeiouyäöü]/g)?.length ?? 0;
+    if (vowels / run.length >= 0.2) letters += [...run].length;
+  }
+  return letters;
 }
 
 function alphabetSize(password: string): number {

@@ -9,6 +9,7 @@ import { watch } from "../../view-model/watch";
 import { Button, ButtonLink } from "../elements/Button";
 import { PasswordField } from "../elements/Field";
 import { CardPage } from "../elements/Page";
+import styles from "../elements/Page.module.css";
 import { PrejoinPage } from "../prejoin/PrejoinPage";
 
 const MeetingScreen = lazy(async () => ({ default: (await import("./MeetingScreen")).MeetingScreen }));
@@ -94,6 +95,7 @@ function MeetingPhases(props: {
           {(wanted) => (
             <CardPage title={t().roomPassword.title} lead={t().roomPassword.text} testId="room-password-page">
               <form
+                class={styles["stack"]}
                 onSubmit={(event) => {
                   event.preventDefault();
                   joinAgain(password());
@@ -109,7 +111,6 @@ function MeetingPhases(props: {
                   data-testid="room-password-input"
                   onInput={(event) => setPassword(event.currentTarget.value)}
                 />
-                <p />
                 <Button type="submit" look="primary" wide disabled={password() === ""} data-testid="room-password-submit">
                   {t().roomPassword.enter}
                 </Button>

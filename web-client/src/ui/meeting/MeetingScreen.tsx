@@ -168,7 +168,7 @@ export function MeetingScreen(props: { readonly meeting: Meeting; readonly servi
         </Show>
       </main>
 
-      <nav aria-label={t().meeting.toolbar}>
+      <nav aria-label={t().meeting.toolbar} inert={room.reconnecting()}>
         <Toolbar
           room={room}
           narrow={narrow()}

@@ -45,7 +45,8 @@ export function StageView(props: { readonly stage: Stage; readonly children?: JS
   };
 
   return (
-    <section class={styles["stage"]} aria-label={t().meeting.stage} data-testid="stage" data-layout={props.stage.mode()} onKeyDown={move}>
+    <section class={styles["stage"]} aria-label={t().meeting.stage} data-testid="stage" data-layout={props.stage.mode()}
+      data-paged={props.stage.arrangement().pages > 1 && props.stage.mode() === "grid"} onKeyDown={move}>
       <div class={styles["canvas"]} ref={(element) => (canvas = element)}>
         <For each={shown()}>
           {(key) => (
@@ -90,7 +91,10 @@ export function StageView(props: { readonly stage: Stage; readonly children?: JS
           <Icon name="chevronRight" />
         </button>
         <p class={styles["pages"]} aria-live="polite">
-          {t().meeting.page(props.stage.arrangement().page + 1, props.stage.arrangement().pages)}
+          <span aria-hidden="true">
+            {props.stage.arrangement().page + 1}/{props.stage.arrangement().pages}
+          </span>
+          <span class="visually-hidden">{t().meeting.page(props.stage.arrangement().page + 1, props.stage.arrangement().pages)}</span>
         </p>
       </Show>
       {props.children}

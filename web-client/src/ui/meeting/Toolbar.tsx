@@ -21,8 +21,8 @@ interface Tool {
   readonly testId: string;
   readonly count?: number | undefined;
   readonly countQuiet?: boolean | undefined;
-  /** Name for assistive technology where the label says less than the eye sees. */
-  readonly name?: string | undefined;
+  /** Said after the label, where the eye sees more than the label says. */
+  readonly detail?: string | undefined;
 }
 
 export function Toolbar(props: {
@@ -57,7 +57,7 @@ export function Toolbar(props: {
     icon: "people",
     label: t().meeting.participants,
     title: t().meeting.participantsCount(props.room.peopleCount()),
-    name: t().meeting.participantsCount(props.room.peopleCount()),
+    detail: t().meeting.participantsCount(props.room.peopleCount()),
     pressed: props.room.panel() === "participants",
     state: props.room.panel() === "participants" ? "active" : undefined,
     act: () => props.room.togglePanel("participants"),
@@ -69,7 +69,7 @@ export function Toolbar(props: {
     icon: props.room.stage.mode() === "grid" ? "speaker" : "grid",
     label: t().meeting.layout,
     title: props.room.stage.mode() === "grid" ? t().meeting.layoutToSpeaker : t().meeting.layoutToGrid,
-    name: props.room.stage.mode() === "grid" ? t().meeting.layoutToSpeaker : t().meeting.layoutToGrid,
+    detail: props.room.stage.mode() === "grid" ? t().meeting.layoutToSpeaker : t().meeting.layoutToGrid,
     act: props.room.stage.toggleMode,
     testId: "layout-toggle",
   });
@@ -138,7 +138,7 @@ export function Toolbar(props: {
             icon: "chat",
             label: t().meeting.chat,
             title: t().meeting.chat,
-            name: props.room.chat.unread() === 0 ? t().meeting.chat : t().meeting.chatUnread(props.room.chat.unread()),
+            detail: props.room.chat.unread() === 0 ? undefined : t().meeting.chatUnread(props.room.chat.unread()),
             pressed: props.room.panel() === "chat",
             state: props.room.panel() === "chat" ? "active" : undefined,
             act: () => props.room.togglePanel("chat"),
@@ -178,13 +178,13 @@ function ToolButton(props: { readonly tool: Tool }): JSX.Element {
       data-state={props.tool.state}
       data-testid={props.tool.testId}
       aria-pressed={props.tool.pressed}
-      aria-label={props.tool.name}
       title={props.tool.title}
       disabled={props.tool.disabled ?? false}
       onClick={() => props.tool.act()}
     >
       <Icon name={props.tool.icon} />
       <span class={styles["label"]}>{props.tool.label}</span>
+      <Show when={props.tool.detail}>{(detail) => <span class="visually-hidden">: {detail()}</span>}</Show>
       <Show when={(props.tool.count ?? 0) > 0}>
         <span classList={{ [styles["count"] ?? ""]: true, [styles["people"] ?? ""]: props.tool.countQuiet === true }} aria-hidden="true">
           {props.tool.count}
