@@ -337,7 +337,8 @@ impl Scene {
                     for message in RtcpMessages::new(&compound) {
                         match message {
                             RtcpMessage::Pli { media_ssrc } => {
-                                assert_eq!(media_ssrc, client.camera[0].ssrc, "always of the lowest encoding");
+                                let upper = client.camera.iter().skip(1).any(|upper| upper.ssrc == media_ssrc);
+                                assert!(!upper, "always of the lowest encoding");
                                 client.keyframe_requests += 1;
                                 client.camera.iter_mut().for_each(|encoding| encoding.wants_keyframe = true);
                             }
@@ -451,6 +452,17 @@ impl Scene {
             })
             .unwrap_or_else(|| panic!("no mapping of {name}"))
             .clone()
+    }
+
+    /// The SSRC told for the camera of `of`, if any message at hand tells it.
+    pub fn mapping_of_all(&self, client: usize, of: usize) -> Option<u32> {
+        let name = SourceName::video(&self.clients[of].id, 0).unwrap();
+        self.clients[client].messages.iter().rev().find_map(|message| match message {
+            Message::VideoSourcesMap(map) => {
+                map.mapped_sources.iter().find(|mapped| mapped.source == name).map(|mapped| mapped.ssrc.0)
+            }
+            _ => None,
+        })
     }
 
     /// Takes what a client got on one SSRC.
