@@ -15,12 +15,7 @@ fn texts(scene: &mut Scene, client: usize) -> Vec<String> {
 }
 
 fn of_class(scene: &Scene, client: usize, class: &str) -> Vec<String> {
-    scene.clients[client]
-        .messages
-        .iter()
-        .filter(|message| message.class() == class)
-        .map(Message::to_json)
-        .collect()
+    scene.clients[client].messages.iter().filter(|message| message.class() == class).map(Message::to_json).collect()
 }
 
 #[test]
@@ -70,9 +65,7 @@ fn greeting() {
     let index = scene.clients[0].index;
     let now = scene.now();
     scene.conference.channel_closed(index);
-    scene
-        .conference
-        .channel_opened(now, index, ChannelKind::DataChannel, &mut scene.out);
+    scene.conference.channel_opened(now, index, ChannelKind::DataChannel, &mut scene.out);
     scene.deliver();
     assert!(of_class(&scene, 0, "ServerHello").is_empty());
     assert_eq!(of_class(&scene, 0, "ForwardedSources").len(), 1);
@@ -193,7 +186,8 @@ fn endpoint_messages_are_relayed_untouched() {
         0,
         r#"{"colibriClass":"EndpointMessage","to":"","from":"cccc","msgPayload":{"x":[1,2.5,null]},"extra":true}"#,
     );
-    let expected = r#"{"colibriClass":"EndpointMessage","from":"aaaa","to":"","extra":true,"msgPayload":{"x":[1,2.5,null]}}"#;
+    let expected =
+        r#"{"colibriClass":"EndpointMessage","from":"aaaa","to":"","extra":true,"msgPayload":{"x":[1,2.5,null]}}"#;
     assert!(texts(&mut scene, 0).is_empty());
     for client in [1, 2] {
         let got = texts(&mut scene, client);
@@ -271,10 +265,7 @@ fn connectivity_is_announced_as_text() {
     assert_eq!(of_class(&scene, 0, "EndpointConnectivityStatusChangeEvent"), [expected("false")]);
     say(&mut scene);
     scene.pass(1_000_000);
-    assert_eq!(
-        of_class(&scene, 0, "EndpointConnectivityStatusChangeEvent"),
-        [expected("false"), expected("true")]
-    );
+    assert_eq!(of_class(&scene, 0, "EndpointConnectivityStatusChangeEvent"), [expected("false"), expected("true")]);
 }
 
 #[test]
@@ -328,10 +319,7 @@ fn a_type_told_before_the_source_is_kept_for_it() {
     let (index, now) = (scene.clients[0].index, scene.now());
     scene.conference.set_sources(now, index, &sources, &mut scene.out).unwrap();
     scene.deliver();
-    scene.say(
-        1,
-        r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720},"lastN":-1}"#,
-    );
+    scene.say(1, r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720},"lastN":-1}"#);
     let maps = of_class(&scene, 1, "VideoSourcesMap").concat();
     assert!(maps.contains(r#""videoType":"DESKTOP""#), "{maps}");
 }
@@ -359,13 +347,9 @@ fn too_many_messages_cost_only_the_messages() {
     scene.say(0, text);
     // Large ones are counted by their bytes.
     let (index, now) = (scene.clients[0].index, scene.now());
-    let large = format!(
-        r#"{{"colibriClass":"EndpointMessage","to":"","msgPayload":"{}"}}"#,
-        "x".repeat(200_000)
-    );
-    let taken = (0..20)
-        .filter(|_| scene.conference.handle_channel_message(now, index, &large, &mut scene.out).is_ok())
-        .count();
+    let large = format!(r#"{{"colibriClass":"EndpointMessage","to":"","msgPayload":"{}"}}"#, "x".repeat(200_000));
+    let taken =
+        (0..20).filter(|_| scene.conference.handle_channel_message(now, index, &large, &mut scene.out).is_ok()).count();
     assert!((1..=5).contains(&taken), "{taken}");
 }
 
@@ -399,14 +383,7 @@ fn visitors_watch_only() {
     let now = scene.now();
     let visitor = scene
         .conference
-        .add_endpoint(
-            now,
-            EndpointConfig {
-                id: "vvvv".parse().unwrap(),
-                rewrites_ssrcs: true,
-                visitor: true,
-            },
-        )
+        .add_endpoint(now, EndpointConfig { id: "vvvv".parse().unwrap(), rewrites_ssrcs: true, visitor: true })
         .unwrap();
     for text in [
         r#"{"colibriClass":"EndpointMessage","to":"","msgPayload":{}}"#,

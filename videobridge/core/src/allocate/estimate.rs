@@ -34,8 +34,9 @@ const THRESHOLD_JUMP_MS: f64 = 15.0;
 /// A trend must stay above the threshold this long to be overuse, ms.
 const OVERUSE_MS: f64 = 10.0;
 const BACK_OFF: f64 = 0.85;
-/// Multiplicative increase per second.
-const INCREASE_PER_SECOND: f64 = 0.08;
+/// Multiplicative increase per second, and that before the link was ever full.
+const INCREASE_PER_SECOND: f64 = 0.2;
+const INCREASE_AT_START_PER_SECOND: f64 = 0.6;
 /// Loss below which the bound rises, and above which it falls.
 const LOSS_LOW: f64 = 0.02;
 const LOSS_HIGH: f64 = 0.10;
@@ -386,9 +387,16 @@ impl BandwidthEstimate {
     }
 
     fn decrease(&mut self, acked: f64, now_us: u64) {
-        let lowered = BACK_OFF * acked;
+        // When little was sent, what was sent does not tell the capacity: go down in steps instead.
+        let tried = if self.is_application_limited(now_us) { self.delay_bps.max(acked) } else { acked };
+        let lowered = BACK_OFF * tried;
         if lowered < self.delay_bps {
             self.delay_bps = lowered.max(ESTIMATE_MIN_BPS as f64);
+        }
+        if tried > acked {
+            self.decreased_at_us = Some(now_us);
+            self.delay_changed_at_us = now_us;
+            return;
         }
         self.capacity_bps = Some(match self.capacity_bps {
             // A throughput far off the known capacity means that the link changed.
@@ -412,7 +420,11 @@ impl BandwidthEstimate {
                 let packet_bits = 1_200.0 * 8.0;
                 self.delay_bps + (packet_bits / response_s).max(4_000.0) * elapsed_s
             }
-            _ => self.delay_bps * (1.0 + INCREASE_PER_SECOND).powf(elapsed_s) + 1_000.0 * elapsed_s,
+            _ => {
+                let rate =
+                    if self.decreased_at_us.is_none() { INCREASE_AT_START_PER_SECOND } else { INCREASE_PER_SECOND };
+                self.delay_bps * (1.0 + rate).powf(elapsed_s) + 1_000.0 * elapsed_s
+            }
         };
         // What was not tried is not known to work.
         let limit = (1.5 * acked + 10_000.0).max(self.delay_bps);

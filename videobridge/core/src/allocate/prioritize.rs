@@ -19,13 +19,15 @@ pub struct Ranked<T> {
 
 /// Orders `sources` — given by speech activity of their owners, `(source, name, enabled)` — for one receiver:
 /// on stage in the order asked for, then selected, then the others, and those that are off last.
-pub fn prioritize<'a, T: Copy + PartialEq>(
+pub fn prioritize<'a, T: Copy>(
     sources: &[(T, &'a SourceName, bool)],
     constraints: &ReceiverConstraints,
 ) -> Vec<Ranked<T>> {
     let mut ranked: Vec<Ranked<T>> = Vec::with_capacity(sources.len());
-    let mut add = |&(source, name, enabled): &(T, &'a SourceName, bool), on_stage: bool| {
-        if !ranked.iter().any(|other| other.source == source) {
+    let mut taken = vec![false; sources.len()];
+    let mut add = |at: usize, on_stage: bool| {
+        if !std::mem::replace(&mut taken[at], true) {
+            let (source, name, enabled) = sources[at];
             ranked.push(Ranked { source, height: constraints.height(name), on_stage, enabled });
         }
     };
@@ -35,15 +37,15 @@ pub fn prioritize<'a, T: Copy + PartialEq>(
         .map(|name| (name, true))
         .chain(constraints.selected.iter().map(|name| (name, false)))
     {
-        if let Some(found) = sources.iter().find(|(_, name, enabled)| *name == wanted && *enabled) {
-            add(found, on_stage);
+        if let Some(at) = sources.iter().position(|(_, name, enabled)| *name == wanted && *enabled) {
+            add(at, on_stage);
         }
     }
-    for source in sources.iter().filter(|(_, _, enabled)| *enabled) {
-        add(source, false);
+    for (at, _) in sources.iter().enumerate().filter(|(_, (_, _, enabled))| *enabled) {
+        add(at, false);
     }
-    for source in sources {
-        add(source, constraints.on_stage.contains(source.1));
+    for (at, (_, name, _)) in sources.iter().enumerate() {
+        add(at, constraints.on_stage.contains(name));
     }
     ranked
 }

@@ -62,6 +62,7 @@ impl Conference {
             return;
         };
         member.channel_open = true;
+        member.maps_told = true;
         member.forwarded = None;
         for source in &mut member.sources {
             source.told_height = None;
@@ -91,7 +92,6 @@ impl Conference {
         if let Some(member) = self.get_mut(endpoint) {
             member.channel_open = false;
         }
-        self.rebuild_listeners();
     }
 
     /// Takes a message from an endpoint.

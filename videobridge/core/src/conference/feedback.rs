@@ -160,11 +160,8 @@ impl Conference {
         else {
             return 0;
         };
-        let Some(mut packet) = source
-            .encodings
-            .get_mut(usize::from(sent.encoding))
-            .and_then(|encoding| encoding.cache.as_mut())
-            .and_then(|cache| cache.get(sent.cached))
+        let Some(mut packet) =
+            source.encodings.get_mut(usize::from(sent.encoding)).and_then(|encoding| encoding.cache.get(sent.cached))
         else {
             return 0;
         };

@@ -11,7 +11,7 @@ use super::{AUDIO_SLOTS_MAX, Conference, ConferenceConfig, Random};
 use crate::codec::{Codec, VideoPayload};
 use crate::egress::{Egress, EndpointIndex};
 use crate::endpoint::{Arrival, MediaKind, PayloadType};
-use crate::forward::{AudioOutput, CachedFields, ContinuityMap, Decision, PacketCache, SourcePacket};
+use crate::forward::{AudioOutput, CachedFields, ContinuityMap, Decision, SourcePacket};
 use crate::rtp::{ExtensionKind, ExtensionValues, HeaderBuffer, OutgoingExtensions, RtpFields, RtpPacket};
 
 /// RFC 6464 level of digital silence.
@@ -240,7 +240,7 @@ impl Conference {
         let temporal = usize::from(payload.temporal_id).min(encoding.rates.len() - 1);
         encoding.rates[temporal].add(packet.payload().len() + RtpPacket::FIXED_LEN, now_us);
         let picture = payload.picture_id.map_or(0, |id| encoding.picture(id.value, id.long));
-        let cache = encoding.cache.get_or_insert_with(|| Box::new(PacketCache::new()));
+        let cache = &mut encoding.cache;
         let fields = CachedFields {
             payload_type: packet.payload_type,
             marker: packet.marker,

@@ -140,6 +140,8 @@ pub(super) struct Endpoint {
 
     pub(super) connected: bool,
     pub(super) channel_open: bool,
+    /// Whether maps could be told at any time; a channel that breaks for a while stops no media.
+    pub(super) maps_told: bool,
     pub(super) constraints: ReceiverConstraints,
     pub(super) audio_subscription: AudioSubscription,
     pub(super) video: Vec<VideoSlot>,
@@ -186,6 +188,7 @@ impl Endpoint {
             early_video_types: BTreeMap::new(),
             connected: false,
             channel_open: false,
+            maps_told: false,
             constraints: ReceiverConstraints::default(),
             audio_subscription: AudioSubscription { all: true, ..AudioSubscription::default() },
             video: Vec::new(),
@@ -223,9 +226,9 @@ impl Endpoint {
         self.sources.iter().find(|source| source.id == id)
     }
 
-    /// Whether media may be sent to it: with source maps only once they can be told.
+    /// Whether media may be sent to it: with source maps only once they could be told.
     pub(super) const fn takes_media(&self) -> bool {
-        self.connected && (self.channel_open || !self.rewrites_ssrcs)
+        self.connected && (self.maps_told || !self.rewrites_ssrcs)
     }
 
     pub(super) fn index_ssrcs(&mut self) {

@@ -21,6 +21,10 @@ const FRAME_RATES: [f32; TEMPORAL_LAYERS] = [7.5, 15.0, 30.0];
 const HEIGHTS: [&[i32]; ENCODINGS_MAX] = [&[720], &[360, 720], &[180, 360, 720], &[180, 360, 720, 1080]];
 /// A stream from which nothing came for this long is not being sent, µs.
 const INACTIVE_US: u64 = 1_500_000;
+/// The same for a shared screen, which is silent while nothing moves, µs.
+const INACTIVE_DESKTOP_US: u64 = 15_000_000;
+/// Packets of a stream from which nothing came for this long are of no use, µs.
+const CACHE_UNUSED_US: u64 = 15_000_000;
 
 /// Identity of a source: a new one whenever its SSRCs change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +51,7 @@ pub(super) struct Encoding {
     pub(super) numbers: Option<ContinuityMap>,
     pictures_long: Unwrapper<15>,
     pictures_short: Unwrapper<7>,
-    pub(super) cache: Option<Box<PacketCache>>,
+    pub(super) cache: PacketCache,
     pub(super) rates: Box<[Rate; TEMPORAL_LAYERS]>,
     pub(super) height: Option<i32>,
     pub(super) codec: Option<Codec>,
@@ -64,7 +68,7 @@ impl Encoding {
             numbers: None,
             pictures_long: Unwrapper::default(),
             pictures_short: Unwrapper::default(),
-            cache: None,
+            cache: PacketCache::new(),
             rates: Box::default(),
             height: None,
             codec: None,
@@ -83,8 +87,19 @@ impl Encoding {
         self.pictures_short = Unwrapper::default();
     }
 
-    pub(super) fn is_active(&self, now_us: u64) -> bool {
-        self.stream.arrived_at_us.is_some_and(|at| now_us < at + INACTIVE_US)
+    pub(super) fn is_active(&self, video_type: VideoType, now_us: u64) -> bool {
+        let inactive_us = match video_type {
+            VideoType::Desktop | VideoType::DesktopHighFps => INACTIVE_DESKTOP_US,
+            VideoType::Camera | VideoType::Disabled | VideoType::None => INACTIVE_US,
+        };
+        self.stream.arrived_at_us.is_some_and(|at| now_us < at + inactive_us)
+    }
+
+    /// Gives back the memory of a stream that stopped.
+    pub(super) fn release_unused(&mut self, now_us: u64) {
+        if self.stream.arrived_at_us.is_some_and(|at| now_us >= at + CACHE_UNUSED_US) {
+            self.cache.release();
+        }
     }
 
     pub(super) fn bps(&self, now_us: u64) -> u64 {
@@ -152,7 +167,7 @@ impl Source {
         let mut layers = Vec::with_capacity(count * TEMPORAL_LAYERS);
         for (at, encoding) in self.encodings.iter().enumerate() {
             let height = encoding.height.unwrap_or(assumed[at.min(assumed.len() - 1)]);
-            let active = encoding.is_active(now_us);
+            let active = encoding.is_active(self.video_type, now_us);
             // Only VP8 is thinned by temporal layers; the others are forwarded whole.
             if encoding.codec.is_none_or(|codec| codec == Codec::Vp8) {
                 let mut bitrate_bps = 0;

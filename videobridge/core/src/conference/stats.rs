@@ -4,7 +4,7 @@ use protocol::ids::EndpointId;
 
 use super::Conference;
 use super::member::{Counts, Endpoint};
-use crate::endpoint::MediaKind;
+use crate::endpoint::{MediaKind, VideoType};
 
 /// Sums that outlive endpoints, and what the packet path leaves for the next tick.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,8 +115,8 @@ impl Conference {
                 rtt_us: endpoint.rtt_us,
                 outgoing_loss: endpoint.estimate.loss_fraction(),
                 incoming,
-                sends_audio: streams(MediaKind::Audio).any(|encoding| encoding.is_active(now_us)),
-                sends_video: streams(MediaKind::Video).any(|encoding| encoding.is_active(now_us)),
+                sends_audio: streams(MediaKind::Audio).any(|encoding| encoding.is_active(VideoType::Camera, now_us)),
+                sends_video: streams(MediaKind::Video).any(|encoding| encoding.is_active(VideoType::Camera, now_us)),
                 suspended_sources: endpoint.suspended,
                 idle_us: endpoint.active_at_us.map(|at| now_us.saturating_sub(at)),
             });

@@ -86,17 +86,14 @@ impl Conference {
                 Self::send_message(endpoint, index, message, out);
             }
             let mut stopped = false;
-            for encoding in endpoint
-                .sources
-                .iter_mut()
-                .filter(|source| source.kind == MediaKind::Video)
-                .flat_map(|source| &mut source.encodings)
-            {
-                if encoding.active && !encoding.is_active(now_us) {
-                    encoding.active = false;
-                    // The memory of a stream that stopped is of use to nobody.
-                    encoding.cache = None;
-                    stopped = true;
+            for source in endpoint.sources.iter_mut().filter(|source| source.kind == MediaKind::Video) {
+                let video_type = source.video_type;
+                for encoding in &mut source.encodings {
+                    if encoding.active && !encoding.is_active(video_type, now_us) {
+                        encoding.active = false;
+                        stopped = true;
+                    }
+                    encoding.release_unused(now_us);
                 }
             }
             self.stats.reallocate |= stopped;

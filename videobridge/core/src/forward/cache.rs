@@ -44,7 +44,8 @@ impl Entry {
     }
 }
 
-/// A ring of bytes with a ring of packets over it. Allocates when created and while it grows to its working size.
+/// A ring of bytes with a ring of packets over it. Allocates with the first packet and
+/// while it grows to its working size.
 #[derive(Debug)]
 pub struct PacketCache {
     bytes: Vec<u8>,
@@ -86,14 +87,26 @@ impl CachedPacket<'_> {
 impl PacketCache {
     /// An empty cache.
     #[must_use]
-    pub fn new() -> Self {
-        Self { bytes: vec![0; BYTES_MIN], entries: vec![Entry::default(); PACKETS_MAX], written: 0, first: 0, next: 0 }
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), entries: Vec::new(), written: 0, first: 0, next: 0 }
+    }
+
+    /// Gives the memory back. Packets kept so far are gone; the count goes on, so that none is taken for another.
+    pub fn release(&mut self) {
+        self.bytes = Vec::new();
+        self.entries = Vec::new();
+        self.written = 0;
+        self.first = self.next;
     }
 
     /// Keeps a packet; `None` when it is longer than [`PAYLOAD_LEN_MAX`].
     pub fn push(&mut self, now_us: u64, fields: CachedFields, descriptor: &[u8], payload: &[u8]) -> Option<CacheIndex> {
         if payload.len() > PAYLOAD_LEN_MAX || descriptor.len() > 255 {
             return None;
+        }
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; BYTES_MIN];
+            self.entries = vec![Entry::default(); PACKETS_MAX];
         }
         let mut entry = Entry {
             start: 0,
@@ -210,6 +223,18 @@ mod tests {
         assert!((500..=PACKETS_MAX).contains(&kept), "{kept}");
         assert!(cache.get(all[0].0).is_none());
         assert!(cache.get(CacheIndex(3_000)).is_none());
+    }
+
+    #[test]
+    fn released_packets_are_not_taken_for_new_ones() {
+        let mut cache = PacketCache::new();
+        let old: Vec<_> =
+            (0..10).map(|n| cache.push(n, CachedFields::default(), &[], &body(n, 100)).unwrap()).collect();
+        cache.release();
+        let new: Vec<_> =
+            (0..10).map(|n| cache.push(n, CachedFields::default(), &[], &body(n, 100)).unwrap()).collect();
+        assert!(old.iter().all(|&index| cache.get(index).is_none()));
+        assert!(new.iter().all(|&index| cache.get(index).is_some()));
     }
 
     #[test]
