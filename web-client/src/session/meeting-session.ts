@@ -10,10 +10,11 @@ import type { BridgeMessage } from "../protocol/bridge-channel";
 import { bareJid } from "../protocol/jid";
 import { NS } from "../protocol/ns";
 import type { OwnPresence, SourceInfo } from "../protocol/presence";
-import type { ModeratedMedia, ServiceMessage } from "../protocol/room";
+import type { ModeratedMedia } from "../protocol/room";
 import { StanzaError } from "../protocol/stanza-error";
 import { xml } from "../protocol/xml";
 import { Attendance, joinRefusal, type AttendanceEvent } from "./attendance";
+import { AudioActivity, type Heard } from "./audio-activity";
 import { ChatLog } from "./chat-log";
 import type { MakeConnection } from "./media-plane";
 import type {
@@ -34,6 +35,7 @@ import type {
 } from "./meeting";
 import { Throttle } from "./receive-plan";
 import type { Room, RoomEvent } from "./room";
+import { RoomRules } from "./room-rules";
 import { audioSourceViews, deviceView, participantView, roleOf, sameList, shallowEqual, videoSourceViews } from "./views";
 
 export interface MeetingDependencies {
@@ -47,23 +49,10 @@ export interface MeetingDependencies {
 
 /** Presence is published at most this often. */
 export const PRESENCE_INTERVAL_MS = 100;
-export const LEVELS_INTERVAL_MS = 200;
 /** After a loss the room is entered anew until this much time has passed. */
 export const REJOIN_WINDOW_MS = 300_000;
 export const REJOIN_DELAY_FIRST_MS = 500;
 export const REJOIN_DELAY_MAX_MS = 10_000;
-/** Somebody is speaking above this, where nobody else decides it (direct connection). */
-const SPEAKING_LEVEL = 0.02;
-
-const EMPTY_ROOM: RoomState = {
-  passwordProtected: false,
-  lobbyEnabled: false,
-  lobbyVisitors: [],
-  createdAt: null,
-  audioModerated: false,
-  videoModerated: false,
-};
-
 export class MeetingSession implements Meeting {
   readonly room: string;
   readonly phase: Readable<MeetingPhase>;
@@ -86,10 +75,10 @@ export class MeetingSession implements Meeting {
   readonly #participants = new Signal<readonly RemoteParticipant[]>([]);
   readonly #videoSources = new Signal<readonly VideoSource[]>([]);
   readonly #audioSources = new Signal<readonly AudioSource[]>([]);
-  readonly #audioLevels = new Signal<ReadonlyMap<ParticipantId, number>>(new Map());
   readonly #dominant = new Signal<ParticipantId | null>(null);
   readonly #mediaPath = new Signal<MediaPath>("none");
-  readonly #roomState = new Signal<RoomState>(EMPTY_ROOM);
+  readonly #rules = new RoomRules();
+  readonly #activity: AudioActivity;
   readonly #notices = new Emitter<Notice>();
   readonly #chat = new ChatLog();
   readonly #interrupted = new Set<ParticipantId>();
@@ -108,8 +97,6 @@ export class MeetingSession implements Meeting {
   #losingSince: number | null = null;
   #rejoinAttempt = 0;
   #cancelRejoin: (() => void) | null = null;
-  #cancelLevels: (() => void) | null = null;
-  #approved = new Set<ModeratedMedia>();
 
   constructor(room: string, deps: MeetingDependencies) {
     this.room = room;
@@ -134,11 +121,21 @@ export class MeetingSession implements Meeting {
     this.participants = this.#participants;
     this.videoSources = this.#videoSources;
     this.audioSources = this.#audioSources;
-    this.audioLevels = this.#audioLevels;
+    this.#activity = new AudioActivity(
+      deps.environment.clock,
+      () => this.#heard,
+      (id) => {
+        // Through the server, the bridge says who speaks.
+        if (this.#mediaPath.get() !== "direct" || this.#dominant.get() === id) return;
+        this.#dominant.set(id);
+        this.#refreshParticipants();
+      },
+    );
+    this.audioLevels = this.#activity.levels;
     this.dominantSpeaker = this.#dominant;
     this.mediaPath = this.#mediaPath;
     this.chat = this.#chat.messages;
-    this.roomState = this.#roomState;
+    this.roomState = this.#rules.state;
     this.devices = media.devices;
     this.deviceChoice = media.selection;
     this.notices = this.#notices;
@@ -154,6 +151,9 @@ export class MeetingSession implements Meeting {
       }),
       media.screen.subscribe((device) => {
         this.#onDevice("screen", device);
+      }),
+      this.#rules.notices.subscribe((notice) => {
+        this.#notices.emit(notice);
       }),
       media.events.subscribe((event) => {
         this.#notices.emit({ kind: "device-changed", media: event.media });
@@ -272,7 +272,7 @@ export class MeetingSession implements Meeting {
   }
 
   async setRoomPassword(password: string | null): Promise<void> {
-    await this.#moderate((room) => room.configure(password === "" ? null : password, this.#roomState.get().lobbyEnabled));
+    await this.#moderate((room) => room.configure(password === "" ? null : password, this.#rules.state.get().lobbyEnabled));
     this.#roomPassword = password === "" ? null : password;
   }
 
@@ -374,7 +374,8 @@ export class MeetingSession implements Meeting {
         this.#onMutedBy(event.media, event.actor);
         break;
       case "service":
-        this.#onService(event.message);
+        this.#rules.onService(event.message);
+        this.#refreshForceMuted();
         break;
       case "invited":
         if (this.#phase.get().kind !== "lobby") break;
@@ -450,7 +451,7 @@ export class MeetingSession implements Meeting {
         this.#joinedSince ??= clock.now();
         this.#changeLocal({ role: roleOf(event.self) });
         this.#phase.set({ kind: "joined", since: this.#joinedSince });
-        this.#pollLevels();
+        this.#activity.start();
         this.#readSettings(attendance);
         this.#refreshParticipants();
         break;
@@ -537,39 +538,15 @@ export class MeetingSession implements Meeting {
   }
 
   #readSettings(attendance: Attendance): void {
-    attendance.room.readSettings().then(
-      (settings) => {
-        if (this.#attendance !== attendance) return;
-        const before = this.#roomState.get();
-        this.#roomState.set({ ...before, passwordProtected: settings.passwordProtected, lobbyEnabled: settings.membersOnly, createdAt: settings.createdAt });
-        if (before.passwordProtected !== settings.passwordProtected && this.#phase.get().kind === "joined") {
-          this.#notices.emit({ kind: "room-password-changed", protected: settings.passwordProtected });
-        }
-        this.#watchLobby(attendance, settings.membersOnly ? settings.lobbyJid : null);
-      },
-      (error: unknown) => {
+    this.#rules
+      .read(attendance, {
+        current: () => this.#attendance === attendance,
+        moderator: () => this.#local.get().role === "moderator",
+        own: () => this.#ownPresence(attendance),
+      })
+      .catch((error: unknown) => {
         console.debug("the room does not say how it is set", error);
-      },
-    );
-  }
-
-  /** Moderators see who waits. */
-  #watchLobby(attendance: Attendance, jid: string | null): void {
-    const watching = jid !== null && this.#local.get().role === "moderator";
-    if (!watching) {
-      attendance.leaveLobby();
-      if (this.#roomState.get().lobbyVisitors.length > 0) this.#roomState.update((state) => ({ ...state, lobbyVisitors: [] }));
-      return;
-    }
-    if (attendance.lobby !== null) return;
-    const lobby = attendance.enterLobby(jid, this.#ownPresence(attendance));
-    lobby.events.subscribe(() => {
-      if (attendance.lobby !== lobby) return;
-      const visitors = lobby.occupants
-        .filter((occupant) => !occupant.moderator && attendance.room.occupant(occupant.nick) === null)
-        .map((occupant) => ({ id: occupant.nick, displayName: occupant.displayName }));
-      this.#roomState.update((state) => ({ ...state, lobbyVisitors: visitors }));
-    });
+      });
   }
 
   // What others do to us.
@@ -589,30 +566,11 @@ export class MeetingSession implements Meeting {
     }
   }
 
-  #onService(message: ServiceMessage): void {
-    if (message.type !== "av_moderation") return;
-    const media = message.mediaType;
-    if (message.enabled !== undefined) {
-      if (message.enabled) this.#approved.delete(media);
-      this.#roomState.update((state) => ({
-        ...state,
-        ...(media === "audio" ? { audioModerated: message.enabled === true } : media === "video" ? { videoModerated: message.enabled === true } : {}),
-      }));
-    } else if (message.approved === true) {
-      this.#approved.add(media);
-      this.#notices.emit({ kind: "unmute-allowed", media });
-    } else if (message.removed === true) {
-      this.#approved.delete(media);
-    }
-    this.#refreshForceMuted();
-  }
-
   #refreshForceMuted(): void {
-    const { audioModerated, videoModerated } = this.#roomState.get();
     const moderator = this.#local.get().role === "moderator";
     this.#changeLocal({
-      audioForceMuted: audioModerated && !moderator && !this.#approved.has("audio"),
-      videoForceMuted: videoModerated && !moderator && !this.#approved.has("video"),
+      audioForceMuted: !moderator && this.#rules.forceMuted("audio"),
+      videoForceMuted: !moderator && this.#rules.forceMuted("video"),
     });
   }
 
@@ -737,47 +695,19 @@ export class MeetingSession implements Meeting {
     this.#refreshSources();
   }
 
+  get #heard(): Heard | null {
+    const attendance = this.#attendance;
+    if (attendance === null) return null;
+    const owners = new Map(this.#audioSources.get().map((source) => [source.name, source.owner]));
+    return { plane: attendance.plane, ownId: attendance.room.ownNick, ownerOf: (source) => owners.get(source) ?? null };
+  }
+
   #refreshSources(): void {
     const attendance = this.#attendance;
     const occupants = attendance?.room.occupants ?? [];
     const played = attendance?.plane.played ?? [];
     this.#videoSources.set(sameList(this.#videoSources.get(), videoSourceViews(occupants, played)));
     this.#audioSources.set(sameList(this.#audioSources.get(), audioSourceViews(occupants, played)));
-  }
-
-  #pollLevels(): void {
-    this.#cancelLevels?.();
-    this.#cancelLevels = this.#deps.environment.clock.after(LEVELS_INTERVAL_MS, () => {
-      const attendance = this.#attendance;
-      if (attendance === null) return;
-      attendance.plane.audioLevels().then(
-        (levels) => {
-          if (this.#attendance === attendance) this.#onLevels(attendance, levels);
-        },
-        (error: unknown) => {
-          console.debug("levels could not be read", error);
-        },
-      );
-      this.#pollLevels();
-    });
-  }
-
-  #onLevels(attendance: Attendance, bySource: ReadonlyMap<string, number>): void {
-    const owners = new Map(this.#audioSources.get().map((source) => [source.name, source.owner]));
-    const levels = new Map<ParticipantId, number>();
-    for (const [name, level] of bySource) {
-      const owner = name === "" ? attendance.room.ownNick : owners.get(name);
-      if (owner !== null && owner !== undefined && level > 0) levels.set(owner, Math.max(levels.get(owner) ?? 0, level));
-    }
-    const before = this.#audioLevels.get();
-    if (levels.size > 0 || before.size > 0) this.#audioLevels.set(levels);
-    if (this.#mediaPath.get() !== "direct") return;
-    // No bridge says who speaks: the louder one.
-    const [loudest] = [...levels].filter(([, level]) => level > SPEAKING_LEVEL).sort(([, left], [, right]) => right - left);
-    if (loudest !== undefined && loudest[0] !== this.#dominant.get()) {
-      this.#dominant.set(loudest[0]);
-      this.#refreshParticipants();
-    }
   }
 
   // Ending.
@@ -806,7 +736,7 @@ export class MeetingSession implements Meeting {
     this.#attendance = null;
     this.#generation += 1;
     attendance?.close();
-    this.#cancelLevels?.();
+    this.#activity.stop();
     this.#mediaPath.set("none");
     this.#dominant.set(null);
     this.#interrupted.clear();
