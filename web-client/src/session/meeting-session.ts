@@ -1,15 +1,14 @@
 /** The meeting: one object for the interface from the pre-join page to the end, over as many attendances as the network asks for. */
 
-import { randomHex, type Environment } from "../clock";
+import type { Environment } from "../clock";
 import type { ClientConfig } from "../config";
 import { asClientError, ClientError } from "../errors";
 import { Emitter, Signal, type Readable, type Unsubscribe } from "../reactive";
-import { receivableCodecs, type Capabilities } from "../media/capabilities";
-import type { LocalDevice, LocalMedia } from "../media/local-media";
+import type { Capabilities } from "../media/capabilities";
+import type { LocalMedia } from "../media/local-media";
 import type { BridgeMessage } from "../protocol/bridge-channel";
 import { bareJid } from "../protocol/jid";
 import { NS } from "../protocol/ns";
-import type { OwnPresence, SourceInfo } from "../protocol/presence";
 import type { ModeratedMedia } from "../protocol/room";
 import { StanzaError } from "../protocol/stanza-error";
 import { xml } from "../protocol/xml";
@@ -34,9 +33,10 @@ import type {
   ViewRequest,
 } from "./meeting";
 import { Throttle } from "./receive-plan";
+import { OwnSide, type SlotChange } from "./own-side";
 import type { Room, RoomEvent } from "./room";
 import { RoomRules } from "./room-rules";
-import { audioSourceViews, deviceView, participantView, roleOf, sameList, shallowEqual, videoSourceViews } from "./views";
+import { audioSourceViews, participantView, roleOf, sameList, videoSourceViews } from "./views";
 
 export interface MeetingDependencies {
   readonly config: ClientConfig;
@@ -71,7 +71,7 @@ export class MeetingSession implements Meeting {
 
   readonly #deps: MeetingDependencies;
   readonly #phase = new Signal<MeetingPhase>({ kind: "idle" });
-  readonly #local: Signal<LocalParticipant>;
+  readonly #own: OwnSide;
   readonly #participants = new Signal<readonly RemoteParticipant[]>([]);
   readonly #videoSources = new Signal<readonly VideoSource[]>([]);
   readonly #audioSources = new Signal<readonly AudioSource[]>([]);
@@ -84,14 +84,12 @@ export class MeetingSession implements Meeting {
   readonly #interrupted = new Set<ParticipantId>();
   readonly #joinedAt = new Map<ParticipantId, number>();
   readonly #presence: Throttle;
-  readonly #statsId: string;
   readonly #subscriptions: Unsubscribe[] = [];
   #options: JoinOptions | null = null;
   #roomPassword: string | null = null;
   #attendance: Attendance | null = null;
   /** Counts attempts to attend; what belongs to an older one is void. */
   #generation = 0;
-  #capsVersion = "";
   #view: ViewRequest | null = null;
   #joinedSince: number | null = null;
   #losingSince: number | null = null;
@@ -101,23 +99,10 @@ export class MeetingSession implements Meeting {
   constructor(room: string, deps: MeetingDependencies) {
     this.room = room;
     this.#deps = deps;
-    this.#statsId = `guest-${randomHex(deps.environment.random, 3)}`;
     const media = deps.localMedia;
-    this.#local = new Signal<LocalParticipant>({
-      id: null,
-      displayName: deps.config.displayName ?? "",
-      role: "none",
-      raisedHandAt: null,
-      microphone: deviceView(media.microphone.get()),
-      camera: deviceView(media.camera.get()),
-      screen: deviceView(media.screen.get()),
-      cameraStream: null,
-      screenStream: null,
-      audioForceMuted: false,
-      videoForceMuted: false,
-    });
+    this.#own = new OwnSide(deps.config, deps.environment, media);
     this.phase = this.#phase;
-    this.local = this.#local;
+    this.local = this.#own.local;
     this.participants = this.#participants;
     this.videoSources = this.#videoSources;
     this.audioSources = this.#audioSources;
@@ -140,17 +125,14 @@ export class MeetingSession implements Meeting {
     this.deviceChoice = media.selection;
     this.notices = this.#notices;
     this.#presence = new Throttle(deps.environment.clock, PRESENCE_INTERVAL_MS, () => {
-      if (this.#attendance?.room.self != null) this.#attendance.room.publish(this.#ownPresence(this.#attendance));
+      if (this.#attendance?.room.self != null) this.#attendance.room.publish(this.#own.presence(this.#attendance.room.ownNick));
     });
     this.#subscriptions.push(
-      media.microphone.subscribe((device) => {
-        this.#onDevice("microphone", device);
+      this.#own.slotChanges.subscribe((change) => {
+        this.#onSlot(change);
       }),
-      media.camera.subscribe((device) => {
-        this.#onDevice("camera", device);
-      }),
-      media.screen.subscribe((device) => {
-        this.#onDevice("screen", device);
+      this.#own.changed.subscribe(() => {
+        this.#presence.request();
       }),
       this.#rules.notices.subscribe((notice) => {
         this.#notices.emit(notice);
@@ -165,7 +147,7 @@ export class MeetingSession implements Meeting {
     const { kind } = this.#phase.get();
     this.#options = options;
     this.#roomPassword = options.roomPassword ?? this.#roomPassword;
-    if (options.displayName !== "") this.#changeLocal({ displayName: options.displayName });
+    if (options.displayName !== "") this.#own.change({ displayName: options.displayName });
     switch (kind) {
       case "idle":
       case "waiting-for-host":
@@ -175,7 +157,7 @@ export class MeetingSession implements Meeting {
         if (this.#attendance === null) await this.#attend();
         else {
           this.#phase.set({ kind: "joining" });
-          this.#attendance.enter(this.#ownPresence(this.#attendance), this.#roomPassword);
+          this.#attendance.enter(this.#own.presence(this.#attendance.room.ownNick), this.#roomPassword);
         }
         break;
       case "joining":
@@ -229,7 +211,7 @@ export class MeetingSession implements Meeting {
     this.#chat.addOwn({
       id,
       from: attendance.room.ownNick,
-      displayName: this.#local.get().displayName,
+      displayName: this.#own.local.get().displayName,
       privateWith: privateTo ?? null,
       text: trimmed,
       sentAt: this.#deps.environment.clock.now(),
@@ -237,13 +219,11 @@ export class MeetingSession implements Meeting {
   }
 
   raiseHand(up: boolean): void {
-    this.#changeLocal({ raisedHandAt: up ? this.#deps.environment.clock.now() : null });
-    this.#presence.request();
+    this.#own.announce({ raisedHandAt: up ? this.#deps.environment.clock.now() : null });
   }
 
   setDisplayName(name: string): void {
-    this.#changeLocal({ displayName: name.trim() });
-    this.#presence.request();
+    this.#own.announce({ displayName: name.trim() });
   }
 
   setReceiverConstraints(view: ViewRequest): void {
@@ -312,7 +292,7 @@ export class MeetingSession implements Meeting {
     const current = (): boolean => generation === this.#generation;
     if (this.#losingSince === null) this.#phase.set({ kind: "joining" });
     try {
-      this.#capsVersion = await this.#deps.capsVersion();
+      this.#own.capsVersion = await this.#deps.capsVersion();
       const attendance = await Attendance.begin({
         room: this.room,
         config: this.#deps.config,
@@ -356,13 +336,10 @@ export class MeetingSession implements Meeting {
     attendance.plane.messages.subscribe((message) => {
       if (mine()) this.#onBridgeMessage(attendance, message);
     });
-    const { microphone, camera, screen } = this.#deps.localMedia;
-    if (microphone.get().on) void attendance.plane.setTrack("microphone", microphone.get().track);
-    if (camera.get().on) void attendance.plane.setTrack("camera", camera.get().track);
-    if (screen.get().on) void attendance.plane.setTrack("screen", screen.get().track);
+    for (const { slot, track } of this.#own.slots) void attendance.plane.setTrack(slot, track);
     if (this.#view !== null) attendance.plane.setView(this.#view);
-    this.#changeLocal({ id: attendance.room.ownNick });
-    attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+    this.#own.change({ id: attendance.room.ownNick });
+    attendance.enter(this.#own.presence(attendance.room.ownNick), this.#roomPassword);
   }
 
   #onEvent(attendance: Attendance, event: AttendanceEvent): void {
@@ -382,7 +359,7 @@ export class MeetingSession implements Meeting {
         this.#roomPassword = event.password ?? this.#roomPassword;
         attendance.leaveLobby();
         this.#phase.set({ kind: "joining" });
-        attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+        attendance.enter(this.#own.presence(attendance.room.ownNick), this.#roomPassword);
         break;
       case "joined":
       case "join-refused":
@@ -449,7 +426,7 @@ export class MeetingSession implements Meeting {
         this.#losingSince = null;
         this.#rejoinAttempt = 0;
         this.#joinedSince ??= clock.now();
-        this.#changeLocal({ role: roleOf(event.self) });
+        this.#own.change({ role: roleOf(event.self) });
         this.#phase.set({ kind: "joined", since: this.#joinedSince });
         this.#activity.start();
         this.#readSettings(attendance);
@@ -460,7 +437,7 @@ export class MeetingSession implements Meeting {
         break;
       case "self-changed":
         if (roleOf(event.self) !== roleOf(event.before)) {
-          this.#changeLocal({ role: roleOf(event.self) });
+          this.#own.change({ role: roleOf(event.self) });
           this.#notices.emit({ kind: "role-changed", role: roleOf(event.self) });
           this.#readSettings(attendance);
           this.#refreshForceMuted();
@@ -524,7 +501,7 @@ export class MeetingSession implements Meeting {
 
   #knock(attendance: Attendance, jid: string): void {
     this.#phase.set({ kind: "lobby", denied: false });
-    attendance.enterLobby(jid, this.#ownPresence(attendance)).events.subscribe((event) => {
+    attendance.enterLobby(jid, this.#own.presence(attendance.room.ownNick)).events.subscribe((event) => {
       if (this.#attendance !== attendance || this.#phase.get().kind !== "lobby" || event.kind !== "removed") return;
       attendance.leaveLobby();
       if (event.cause === "kicked") {
@@ -533,7 +510,7 @@ export class MeetingSession implements Meeting {
       }
       // The lobby was taken away: the door is open.
       this.#phase.set({ kind: "joining" });
-      attendance.enter(this.#ownPresence(attendance), this.#roomPassword);
+      attendance.enter(this.#own.presence(attendance.room.ownNick), this.#roomPassword);
     });
   }
 
@@ -541,8 +518,8 @@ export class MeetingSession implements Meeting {
     this.#rules
       .read(attendance, {
         current: () => this.#attendance === attendance,
-        moderator: () => this.#local.get().role === "moderator",
-        own: () => this.#ownPresence(attendance),
+        moderator: () => this.#own.local.get().role === "moderator",
+        own: () => this.#own.presence(attendance.room.ownNick),
       })
       .catch((error: unknown) => {
         console.debug("the room does not say how it is set", error);
@@ -567,15 +544,15 @@ export class MeetingSession implements Meeting {
   }
 
   #refreshForceMuted(): void {
-    const moderator = this.#local.get().role === "moderator";
-    this.#changeLocal({
+    const moderator = this.#own.local.get().role === "moderator";
+    this.#own.change({
       audioForceMuted: !moderator && this.#rules.forceMuted("audio"),
       videoForceMuted: !moderator && this.#rules.forceMuted("video"),
     });
   }
 
   #refusesUnmute(media: "audio" | "video"): boolean {
-    const { audioForceMuted, videoForceMuted } = this.#local.get();
+    const { audioForceMuted, videoForceMuted } = this.#own.local.get();
     const refused = media === "audio" ? audioForceMuted : videoForceMuted;
     if (refused) this.#notices.emit({ kind: "unmute-refused", media });
     return refused;
@@ -613,31 +590,23 @@ export class MeetingSession implements Meeting {
   #onEndpointMessage(attendance: Attendance, from: string | null, payload: unknown): void {
     const name = typeof payload === "object" && payload !== null && "name" in payload ? payload.name : null;
     if (name !== "lower-hand-message" || from === null || attendance.room.occupant(from)?.moderator !== true) return;
-    if (this.#local.get().raisedHandAt === null) return;
+    if (this.#own.local.get().raisedHandAt === null) return;
     this.raiseHand(false);
     this.#notices.emit({ kind: "hand-lowered-by-moderator" });
   }
 
   // Our own devices.
 
-  #onDevice(slot: "microphone" | "camera" | "screen", device: LocalDevice): void {
-    const before = this.#local.get();
-    this.#changeLocal({
-      [slot]: shallowEqual(before[slot], deviceView(device)) ? before[slot] : deviceView(device),
-      ...(slot === "camera" ? { cameraStream: device.stream } : {}),
-      ...(slot === "screen" ? { screenStream: device.stream } : {}),
-    });
-    if (device.busy) return;
-    const track = device.on ? device.track : null;
+  #onSlot({ slot, track }: SlotChange): void {
     const plane = this.#attendance?.plane;
-    if (slot === "screen") {
-      plane?.setScreen(track).catch((error: unknown) => {
-        this.#onScreenRefused(error);
-      });
-    } else {
-      void plane?.setTrack(slot, track);
+    if (plane === undefined) return;
+    if (slot !== "screen") {
+      void plane.setTrack(slot, track);
+      return;
     }
-    this.#presence.request();
+    plane.setScreen(track).catch((error: unknown) => {
+      this.#onScreenRefused(error);
+    });
   }
 
   #onScreenRefused(error: unknown): void {
@@ -649,37 +618,11 @@ export class MeetingSession implements Meeting {
     }
   }
 
-  #ownPresence(attendance: Attendance): OwnPresence {
-    const { microphone, camera, screen } = this.#deps.localMedia;
-    const id = attendance.room.ownNick;
-    const { displayName, raisedHandAt } = this.#local.get();
-    const sourceInfo: SourceInfo = {
-      [`${id}-a0`]: { muted: !microphone.get().on, videoType: "camera" },
-      [`${id}-v0`]: { muted: !camera.get().on, videoType: "camera" },
-      ...(screen.get().on ? { [`${id}-v1`]: { muted: false, videoType: "desktop" as const } } : {}),
-    };
-    return {
-      displayName,
-      statsId: this.#statsId,
-      capsVersion: this.#capsVersion,
-      sourceInfo,
-      codecList: receivableCodecs(this.#deps.config.codecPreference),
-      raisedHandAt,
-      avatarUrl: this.#deps.config.avatarUrl,
-      email: this.#deps.config.email,
-    };
-  }
-
   // What the interface sees.
-
-  #changeLocal(change: Partial<LocalParticipant>): void {
-    const next = { ...this.#local.get(), ...change };
-    if (!shallowEqual(this.#local.get(), next)) this.#local.set(next);
-  }
 
   #nameOf(nick: string | null): string | null {
     if (nick === null) return null;
-    if (nick === this.#attendance?.room.ownNick) return this.#local.get().displayName;
+    if (nick === this.#attendance?.room.ownNick) return this.#own.local.get().displayName;
     return this.#attendance?.room.occupant(nick)?.displayName ?? null;
   }
 
@@ -749,15 +692,7 @@ export class MeetingSession implements Meeting {
     this.#presence.stop();
     this.#detach();
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
-    this.#deps.localMedia.close();
-    this.#changeLocal({
-      id: null,
-      microphone: { on: false, busy: false, error: null },
-      camera: { on: false, busy: false, error: null },
-      screen: { on: false, busy: false, error: null },
-      cameraStream: null,
-      screenStream: null,
-    });
+    this.#own.close();
     this.#phase.set({ kind: "ended", reason });
   }
 }
