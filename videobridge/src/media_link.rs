@@ -79,3 +79,20 @@ pub(crate) struct Totals {
     pub(crate) dominant_speaker_changes: u64,
     pub(crate) keyframes_received: u64,
 }
+
+impl Totals {
+    /// Adds those of another worker.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.packets_received += other.packets_received;
+        self.packets_sent += other.packets_sent;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.ice_succeeded += other.ice_succeeded;
+        self.ice_failed += other.ice_failed;
+        self.dtls_failed += other.dtls_failed;
+        self.data_channel_messages_received += other.data_channel_messages_received;
+        self.data_channel_messages_sent += other.data_channel_messages_sent;
+        self.dominant_speaker_changes += other.dominant_speaker_changes;
+        self.keyframes_received += other.keyframes_received;
+    }
+}

@@ -90,6 +90,17 @@ impl Fingerprint {
         (value.len() == function.digest(&[]).len()).then_some(Self { function, value })
     }
 
+    /// From signalling that was parsed already; `None` when the hash is unknown or the length is not its own.
+    pub fn from_digest(function: &str, digest: &[u8]) -> Option<Self> {
+        let function = HashFunction::from_name(function)?;
+        (digest.len() == function.digest(&[]).len()).then(|| Self { function, value: digest.to_vec() })
+    }
+
+    /// The hash itself.
+    pub fn digest(&self) -> &[u8] {
+        &self.value
+    }
+
     /// The hash function.
     pub fn function(&self) -> HashFunction {
         self.function

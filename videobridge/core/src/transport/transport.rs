@@ -231,6 +231,11 @@ impl Transport {
         self.events.pop_front()
     }
 
+    /// Whether `remote` has passed a check of ours or the peer's.
+    pub fn is_validated(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.ice.is_validated(now, local, remote)
+    }
+
     /// Our address and the peer's, once a path works: where protected packets go.
     pub fn path(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.ice.selected()
