@@ -33,13 +33,14 @@ pub(crate) struct MediaConfig {
     pub(crate) version: String,
 }
 
-/// The running media side. It stops when the last sender of messages is gone; [`Media::stopped`] waits for that.
+/// The running media side.
 pub(crate) struct Media {
     /// Takes messages.
     pub(crate) sender: mpsc::Sender<ToMedia>,
     /// Addresses of this machine with the real port: where peers' datagrams may be sent to, those of
     /// this machine alone last.
     pub(crate) addresses: Vec<SocketAddr>,
+    stop: oneshot::Sender<()>,
     dispatcher: tokio::task::JoinHandle<()>,
 }
 
@@ -77,14 +78,15 @@ impl Media {
             threads.push(start_thread(number, parts)?);
         }
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-        let dispatcher = tokio::spawn(dispatch(messages, Workers { workers, steering, threads }));
-        Ok(Self { sender, addresses, dispatcher })
+        let (stop, stopped) = oneshot::channel();
+        let dispatcher = tokio::spawn(dispatch(messages, stopped, Workers { workers, steering, threads }));
+        Ok(Self { sender, addresses, stop, dispatcher })
     }
 
-    /// Waits until every peer was told and the threads have ended. Other senders must be gone.
-    pub(crate) async fn stopped(self) {
-        drop(self.sender);
-        // A dispatcher that failed has nothing left to wait for.
+    /// Tells every peer that it is over and ends the threads.
+    pub(crate) async fn stop(self) {
+        // A dispatcher that failed has nothing left to stop.
+        let _ = self.stop.send(());
         let _ = self.dispatcher.await;
     }
 }
@@ -126,9 +128,14 @@ struct Workers {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Passes messages on, in order, until their source is gone.
-async fn dispatch(mut messages: mpsc::Receiver<ToMedia>, workers: Workers) {
-    while let Some(message) = messages.recv().await {
+/// Passes messages on, in order, until told to stop.
+async fn dispatch(mut messages: mpsc::Receiver<ToMedia>, mut stopped: oneshot::Receiver<()>, workers: Workers) {
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            _ = &mut stopped => None,
+        };
+        let Some(message) = message else { break };
         match message {
             ToMedia::Snapshot(reply) => {
                 let parts = workers.ask();
