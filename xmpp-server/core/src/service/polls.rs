@@ -19,7 +19,7 @@ pub const COMMAND_BYTES_MAX: usize = 1024;
 /// Most polls of one room.
 pub const POLLS_MAX: usize = 128;
 /// Most voters remembered for one poll.
-pub const VOTERS_MAX: usize = 5_000;
+pub const VOTERS_MAX: usize = 1_000;
 
 /// Polls of a room, in the order in which they were made.
 #[derive(Debug, Default)]

@@ -81,6 +81,11 @@ impl Stage {
         self.inbox.insert(name.to_owned(), VecDeque::new());
     }
 
+    /// From now on a name stands for another session.
+    pub(crate) fn replace_session(&mut self, name: &str, sender: SenderContext) {
+        self.sessions.insert(name.to_owned(), sender);
+    }
+
     pub(crate) fn inbox(&mut self, name: &str) -> &mut VecDeque<Element> {
         self.inbox.get_mut(name).unwrap_or_else(|| panic!("no session is called {name}"))
     }
