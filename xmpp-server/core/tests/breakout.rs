@@ -119,7 +119,11 @@ fn moderators_are_moderators_there_too() {
     );
     let info = stage.inbox("bob").pop_back().expect("an answer");
     let form = info.children().next().and_then(|query| query.get_child("x", "jabber:x:data")).expect("a form").clone();
-    let field = |name: &str| form.children().find(|field| field.attr("var") == Some(name)).map(|field| field.text());
+    let field = |name: &str| {
+        form.children()
+            .find(|field| field.attr("var") == Some(name))
+            .and_then(|field| field.children().next().map(Element::text))
+    };
     assert_eq!(field("muc#roominfo_isbreakout").as_deref(), Some("1"));
     assert_eq!(field("muc#roominfo_breakout_main_room").as_deref(), Some("hall@conference.d"));
 }
