@@ -28,8 +28,11 @@ pub(crate) enum Query {
     Inspect(Inspect),
 }
 
-/// Reads the focus.
-pub(crate) struct Inspect(Box<dyn FnOnce(&Focus, u64) + Send>);
+/// Reads the focus at a time in milliseconds.
+type Read = dyn FnOnce(&Focus, u64) + Send;
+
+/// A question to the focus.
+pub(crate) struct Inspect(Box<Read>);
 
 impl std::fmt::Debug for Inspect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -24,7 +24,7 @@ use crate::member::MucItem;
 use crate::moderation::MuteRequest;
 use crate::random::Randomness;
 use crate::request::{self, Logins};
-use crate::room::RoomState;
+use crate::room::{self, RoomState};
 use crate::stanza::{Condition, Fault, element};
 
 /// Features the focus announces. COMPAT(lib-jitsi-meet): the last one makes old clients ask for restarts.
@@ -119,7 +119,7 @@ impl Focus {
         // COMPAT(mod_client_proxy): the component learns the full address of the focus from this presence.
         ctx.send(Element::bare("presence", ns::CLIENT));
         ctx.request("get", domain, Element::bare("query", ns::DISCO_INFO), Awaited::Components);
-        self.join_brewery(out);
+        self.join_brewery(&me, now_ms, out);
     }
 
     /// The old stream goes on; nothing was lost.
@@ -163,11 +163,15 @@ impl Focus {
         self.queue.clear();
     }
 
-    fn join_brewery(&mut self, out: &mut Effects) {
+    fn join_brewery(&mut self, me: &FullJid, now_ms: u64, out: &mut Effects) {
         self.brewery = Brewery::Out { retry_at_ms: None };
         let to = format!("{}/{}", self.config.brewery, self.config.nick);
         let x = Element::bare("x", ns::MUC);
-        out.push(Effect::Send(element("presence", ns::CLIENT, &[("to", &to)], [x])));
+        let mut ctx = context!(self, me, now_ms, out);
+        ctx.send(element("presence", ns::CLIENT, &[("to", &to)], [x]));
+        // COMPAT(prosody): a room that was just made lets nobody else in before it is configured.
+        let brewery = ctx.config.brewery.clone();
+        ctx.request("set", brewery, room::configuration(), Awaited::Notice);
     }
 
     /// A stanza from the server.
@@ -597,7 +601,7 @@ impl Focus {
             self.replied(awaited, Reply::Timeout, &me, now_ms, out);
         }
         if matches!(self.brewery, Brewery::Out { retry_at_ms: Some(at) } if at <= now_ms) {
-            self.join_brewery(out);
+            self.join_brewery(&me, now_ms, out);
         }
         self.check_health(&me, now_ms, out);
         while let Some((at, room)) = self.queue.first().cloned() {

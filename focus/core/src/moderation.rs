@@ -162,7 +162,7 @@ impl Conference {
             return Err(not_allowed("that participant cannot be muted"));
         }
         let actor = acting.member.occupant.clone();
-        self.set_forced(&[target.clone()], kind, mute && !may_send, ctx);
+        self.set_forced(std::slice::from_ref(&target), kind, mute && !may_send, ctx);
         if is_remote && let Some(muted) = self.participants.get(&target) {
             ctx.request("set", muted.member.occupant.clone(), mute_notice(kind, &actor), Awaited::Notice);
         }

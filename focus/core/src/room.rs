@@ -113,19 +113,7 @@ impl Conference {
         let room = Jid::from(self.room.clone());
         let query = Element::bare("query", ns::MUC_OWNER);
         ctx.request("get", room.clone(), query, Awaited::RoomForm(self.room.clone()));
-        let field = |var: &str, value: &str| {
-            let value = Element::builder("value", ns::DATA_FORMS).append(value).build();
-            element("field", ns::DATA_FORMS, &[("var", var)], [value])
-        };
-        // Without real addresses in presence, clients do not recognise the focus.
-        let form = element(
-            "x",
-            ns::DATA_FORMS,
-            &[("type", "submit")],
-            [field("FORM_TYPE", ns::MUC_ROOMCONFIG), field("muc#roomconfig_whois", "anyone")],
-        );
-        let query = element("query", ns::MUC_OWNER, &[], [form]);
-        ctx.request("set", room, query, Awaited::RoomConfigured(self.room.clone()));
+        ctx.request("set", room, configuration(), Awaited::RoomConfigured(self.room.clone()));
     }
 
     /// Our address in the room.
@@ -330,6 +318,21 @@ impl Conference {
             _ => {}
         }
     }
+}
+
+/// The submission of a room's configuration. Without real addresses in presence, clients do not recognise the focus.
+pub fn configuration() -> Element {
+    let field = |var: &str, value: &str| {
+        let value = Element::builder("value", ns::DATA_FORMS).append(value).build();
+        element("field", ns::DATA_FORMS, &[("var", var)], [value])
+    };
+    let form = element(
+        "x",
+        ns::DATA_FORMS,
+        &[("type", "submit")],
+        [field("FORM_TYPE", ns::MUC_ROOMCONFIG), field("muc#roomconfig_whois", "anyone")],
+    );
+    element("query", ns::MUC_OWNER, &[], [form])
 }
 
 fn read_form(query: &Element) -> RoomInfo {
