@@ -46,7 +46,7 @@ export function StageView(props: { readonly stage: Stage; readonly children?: JS
 
   return (
     <section class={styles["stage"]} aria-label={t().meeting.stage} data-testid="stage" data-layout={props.stage.mode()}
-      data-paged={props.stage.arrangement().pages > 1 && props.stage.mode() === "grid"} onKeyDown={move}>
+      data-paged={props.stage.arrangement().pages > 1} onKeyDown={move}>
       <div class={styles["canvas"]} ref={(element) => (canvas = element)}>
         <For each={shown()}>
           {(key) => (

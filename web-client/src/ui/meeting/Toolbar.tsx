@@ -56,7 +56,7 @@ export function Toolbar(props: {
   const people = (): Tool => ({
     icon: "people",
     label: t().meeting.participants,
-    title: t().meeting.participantsCount(props.room.peopleCount()),
+    title: t().meeting.participants,
     detail: t().meeting.participantsCount(props.room.peopleCount()),
     pressed: props.room.panel() === "participants",
     state: props.room.panel() === "participants" ? "active" : undefined,
