@@ -4,6 +4,7 @@ import { ScriptedServer, ScriptedSocket } from "../../tests/unit/scripted-server
 import { systemEnvironment, type Environment } from "../clock";
 import { resolveConfig, type ClientConfig } from "../config";
 import { LocalMedia } from "../media/local-media";
+import { Signal } from "../reactive";
 import { HANDOVER_MS } from "./media-plane";
 import { MeetingSession, REJOIN_WINDOW_MS } from "./meeting-session";
 import type { Notice } from "./meeting";
@@ -88,6 +89,7 @@ function makeMeeting(config: Partial<ClientConfig> = {}): MeetingSession {
     config: { ...base, ...config },
     environment,
     capabilities: { simulcastBy: "ssrc-group", screenShare: true, speakerChoice: true },
+    ownLevel: new Signal(0),
     localMedia: new LocalMedia(
       { heightPx: 720, screenFps: 5, labels: { audioInput: null, videoInput: null, audioOutput: null }, selection: { microphone: null, camera: null, speaker: null } },
       mediaDevices,

@@ -43,6 +43,8 @@ export interface MeetingDependencies {
   readonly environment: Environment;
   readonly capabilities: Capabilities;
   readonly localMedia: LocalMedia;
+  /** Loudness of our microphone. */
+  readonly ownLevel: Readable<number>;
   readonly makeConnection: MakeConnection;
   readonly capsVersion: () => Promise<string>;
 }
@@ -61,6 +63,7 @@ export class MeetingSession implements Meeting {
   readonly videoSources: Readable<readonly VideoSource[]>;
   readonly audioSources: Readable<readonly AudioSource[]>;
   readonly audioLevels: Readable<ReadonlyMap<ParticipantId, number>>;
+  readonly ownLevel: Readable<number>;
   readonly dominantSpeaker: Readable<ParticipantId | null>;
   readonly mediaPath: Readable<MediaPath>;
   readonly chat: ChatLog["messages"];
@@ -117,6 +120,7 @@ export class MeetingSession implements Meeting {
       },
     );
     this.audioLevels = this.#activity.levels;
+    this.ownLevel = deps.ownLevel;
     this.dominantSpeaker = this.#dominant;
     this.mediaPath = this.#mediaPath;
     this.chat = this.#chat.messages;

@@ -204,8 +204,10 @@ export interface Meeting {
   /** Remote pictures only; ours are in `local`. */
   readonly videoSources: Readable<readonly VideoSource[]>;
   readonly audioSources: Readable<readonly AudioSource[]>;
-  /** Loudness 0…1 by participant, ours included (under `local` until we have an id); changes up to 5 times a second. */
+  /** Loudness 0…1 by participant, ours included; changes up to 5 times a second. */
   readonly audioLevels: Readable<ReadonlyMap<ParticipantId, number>>;
+  /** Loudness 0…1 of our microphone, also before joining and while it is muted. */
+  readonly ownLevel: Readable<number>;
   readonly dominantSpeaker: Readable<ParticipantId | null>;
   readonly mediaPath: Readable<MediaPath>;
   readonly chat: Readable<readonly ChatMessage[]>;

@@ -5,6 +5,7 @@ import type { ClientConfig } from "../config";
 import { browserCapabilities } from "../media/capabilities";
 import { BrowserMediaConnection } from "../media/connection";
 import { LocalMedia, type DeviceSelection } from "../media/local-media";
+import { audioGraphProbe, microphoneLevel } from "../media/microphone-level";
 import { capsString } from "../protocol/disco";
 import type { Account } from "./account";
 import { AccountSession } from "./account-session";
@@ -32,6 +33,7 @@ export function createMeeting(options: MeetingOptions): Meeting {
     environment: systemEnvironment,
     capabilities: browserCapabilities(),
     localMedia,
+    ownLevel: microphoneLevel(localMedia.microphone, systemEnvironment.clock, audioGraphProbe),
     makeConnection: (connection) => new BrowserMediaConnection(connection),
     capsVersion,
   });

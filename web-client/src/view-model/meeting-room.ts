@@ -9,7 +9,6 @@ import { encryptionState } from "./encryption";
 import type { EncryptionState } from "./encryption";
 import { createNotices } from "./notices";
 import type { Notices } from "./notices";
-import { ownLevel } from "./own-level";
 import { createStage } from "./stage";
 import type { Stage } from "./stage";
 import type { ShortcutAction } from "./shortcuts";
@@ -249,7 +248,7 @@ export function createMeetingRoom({ meeting, preferences, now, devicePixelRatio,
   };
 
   function tellWhenMutedAndSpeaking(): void {
-    const level = ownLevel(meeting);
+    const level = watch(meeting.ownLevel);
     let toldAt = Number.NEGATIVE_INFINITY;
     const speaking = createMemo(() => !local().microphone.on && level() > SPEAKING_LEVEL);
     createEffect(

@@ -5,7 +5,6 @@ import type { ErrorCode } from "../errors";
 import type { Credentials, Device, Meeting } from "../session/meeting";
 import { DISPLAY_NAME_CHARACTERS_MAX } from "./preferences";
 import type { Services } from "./services";
-import { ownLevel } from "./own-level";
 import { watch } from "./watch";
 
 /** Louder than this is somebody speaking, not the noise of the room. */
@@ -41,7 +40,7 @@ export interface Prejoin {
 export function createPrejoin(meeting: Meeting, services: Services, permission: () => Promise<"granted" | "ask">): Prejoin {
   const { preferences, joinSettings } = services;
   const local = watch(meeting.local);
-  const level = ownLevel(meeting);
+  const level = watch(meeting.ownLevel);
   const [name, setName] = createSignal(joinSettings.displayName ?? preferences.value().displayName);
   const [nameError, setNameError] = createSignal<string>();
   const [mayAsk, setMayAsk] = createSignal(false);

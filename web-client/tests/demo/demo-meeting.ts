@@ -77,8 +77,8 @@ export function demoMeeting(room: string, wish: DemoWish): Meeting {
   }));
   const [first] = others;
   if (wish.sharing && first !== undefined) sources.push({ name: `${first.id}-v1`, owner: first.id, kind: "desktop", muted: false, stream: paintedScreen() });
-  const audioLevels = new Signal<ReadonlyMap<string, number>>(new Map());
-  setInterval(() => audioLevels.set(new Map([["local", local.get().microphone.on ? 0.06 + Math.random() * 0.3 : 0]])), 200);
+  const ownLevel = new Signal(0);
+  setInterval(() => ownLevel.set(local.get().microphone.on ? 0.06 + Math.random() * 0.3 : 0), 200);
   const chat = new Signal<readonly ChatMessage[]>(wish.chat && first !== undefined ? sampleChat(others, now) : []);
   const roomState = new Signal<RoomState>({
     passwordProtected: false,
@@ -107,7 +107,8 @@ export function demoMeeting(room: string, wish: DemoWish): Meeting {
     participants,
     videoSources: new Signal<readonly VideoSource[]>(started ? sources : []),
     audioSources: new Signal<readonly AudioSource[]>([]),
-    audioLevels,
+    audioLevels: new Signal<ReadonlyMap<string, number>>(new Map()),
+    ownLevel,
     dominantSpeaker: new Signal<string | null>(wish.people > 2 ? (first?.id ?? null) : null),
     mediaPath: new Signal<MediaPath>(wish.path),
     chat,

@@ -70,11 +70,7 @@ function MeetingPhases(props: {
     joinAgain();
   }
   const leaveQuietly = (): void => void props.meeting.leave();
-  window.addEventListener("pagehide", leaveQuietly);
-  onCleanup(() => {
-    window.removeEventListener("pagehide", leaveQuietly);
-    leaveQuietly();
-  });
+  onCleanup(leaveQuietly);
   createEffect(() => {
     document.title = phase().kind === "joined" ? `${roomTitle(props.meeting.room)} · ${t().product}` : t().product;
   });
