@@ -198,7 +198,7 @@ impl Worker {
             // Damaged, forged or a replay: SRTP has dropped it.
             Received::Refused(_) => {}
             Received::Consumed => {
-                let alive = kind == Kind::Stun && member.transport.is_validated(now, local, remote);
+                let alive = kind == Kind::Stun && member.transport.is_validated(remote);
                 if alive {
                     member.last_activity = Some(now);
                     self.flows.confirm(remote, owner, &mut member.addresses);

@@ -21,6 +21,9 @@ pub enum SrtpError {
     /// Seen before, or too old to know.
     #[error("a replay")]
     Replay,
+    /// Ours to send, but its index was used already: a second packet under one nonce would give the key away.
+    #[error("sent already")]
+    SentAlready,
     /// The peer has more streams than anybody needs.
     #[error("too many streams")]
     TooManyStreams,
@@ -46,14 +49,24 @@ impl Protect {
     }
 
     /// Protects `packet` in place: header of `header_len` octets, payload, and
-    /// [`Profile::rtp_overhead`] octets of room at the end.
+    /// [`Profile::rtp_overhead`] octets of room at the end. A sequence number is protected once, and not when it is
+    /// 128 or more behind the newest.
     pub fn rtp(&mut self, packet: &mut [u8], header_len: usize) -> Result<(), SrtpError> {
         let overhead = self.profile.rtp_overhead();
         if header_len < RTP_HEADER_LEN || packet.len() < header_len + overhead {
             return Err(SrtpError::Malformed);
         }
         let (ssrc, sequence) = (read_u32(packet, 8), u16::from_be_bytes([packet[2], packet[3]]));
-        let index = self.streams.get(ssrc).map_or(u64::from(sequence), |stream| stream.guess(sequence));
+        let index = match self.streams.get(ssrc) {
+            Some(stream) => {
+                let index = stream.guess(sequence);
+                if stream.is_replay(index) {
+                    return Err(SrtpError::SentAlready);
+                }
+                index
+            }
+            None => u64::from(sequence),
+        };
         if !self.streams.note(ssrc, index, STREAMS_MAX) {
             return Err(SrtpError::TooManyStreams);
         }

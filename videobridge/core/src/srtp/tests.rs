@@ -189,3 +189,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_index_is_used_for_two_packets() {
+    for profile in PROFILES {
+        let mut ours = Protect::new(profile, &master(profile));
+        protect(&mut ours, &rtp(1, 500, &[1]));
+        let room = vec![0; profile.rtp_overhead()];
+        let again =
+            |ours: &mut Protect, sequence| ours.rtp(&mut [rtp(1, sequence, &[2]), room.clone()].concat(), HEADER_LEN);
+        assert_eq!(again(&mut ours, 500), Err(SrtpError::SentAlready));
+        assert_eq!(again(&mut ours, 499), Ok(()), "late is not twice");
+        protect(&mut ours, &rtp(1, 700, &[1]));
+        assert_eq!(again(&mut ours, 501), Err(SrtpError::SentAlready), "too late to know");
+    }
+}

@@ -1,20 +1,40 @@
 //! The bridge's DTLS certificate and the fingerprints that stand for certificates (RFC 8122).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aws_lc_rs::{constant_time, digest};
 
-/// The DTLS certificate of this process: one for all endpoints, made anew at each start.
+/// The DTLS certificate of this process, with what all connections share: made anew at each start.
 #[derive(Clone)]
 pub struct Certificate {
     pub(super) dtls: dimpl::DtlsCertificate,
+    pub(super) config: Arc<dimpl::Config>,
     fingerprint: Fingerprint,
 }
+
+/// First wait for an answer to a flight; doubled at each repetition. A lost datagram should not be felt.
+const FLIGHT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Repetitions of one flight.
+const FLIGHT_REPETITIONS: usize = 6;
+/// Time for a whole handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Certificate {
     /// Makes a self-signed ECDSA P-256 certificate. `None` when the system has no randomness.
     pub fn generate() -> Option<Self> {
         let dtls = dimpl::certificate::generate_self_signed_certificate().ok()?;
+        let config = dimpl::Config::builder()
+            // ICE has validated the address already.
+            .use_server_cookie(false)
+            .require_client_certificate(true)
+            .flight_start_rto(FLIGHT_TIMEOUT)
+            .flight_retries(FLIGHT_REPETITIONS)
+            .handshake_timeout(HANDSHAKE_TIMEOUT)
+            .build()
+            .ok()?;
         let fingerprint = Fingerprint::of(HashFunction::Sha256, &dtls.certificate);
-        Some(Self { dtls, fingerprint })
+        Some(Self { dtls, config: Arc::new(config), fingerprint })
     }
 
     /// What is signalled for it.

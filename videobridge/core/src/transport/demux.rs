@@ -26,28 +26,49 @@ pub fn classify(datagram: &[u8]) -> Kind {
     }
 }
 
-const STUN_HEADER_LEN: usize = 20;
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(super) const STUN_HEADER_LEN: usize = 20;
+pub(super) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 const ATTRIBUTE_USERNAME: u16 = 0x0006;
 
 /// Our username fragment in a binding request: the part of USERNAME before the colon
 /// (RFC 8445 §7.2.2). `None` for any other datagram.
 pub fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
-    let (header, mut attributes) = datagram.split_at_checked(STUN_HEADER_LEN)?;
+    let (header, attributes) = datagram.split_at_checked(STUN_HEADER_LEN)?;
     if header[..2] != BINDING_REQUEST || header[4..8] != MAGIC_COOKIE {
         return None;
     }
-    while let [t0, t1, l0, l1, rest @ ..] = attributes {
+    let (_, _, username) = Attributes::new(attributes).find(|(_, kind, _)| *kind == ATTRIBUTE_USERNAME)?;
+    let (ours, _) = std::str::from_utf8(username).ok()?.split_once(':')?;
+    Some(ours)
+}
+
+/// The attributes of a STUN message: offset behind the header, type, value. Ends at the first that is cut off.
+pub(super) struct Attributes<'a> {
+    rest: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) const fn new(attributes: &'a [u8]) -> Self {
+        Self { rest: attributes, at: 0 }
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (usize, u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [t0, t1, l0, l1, rest @ ..] = self.rest else { return None };
         let len = usize::from(u16::from_be_bytes([*l0, *l1]));
         let value = rest.get(..len)?;
-        if u16::from_be_bytes([*t0, *t1]) == ATTRIBUTE_USERNAME {
-            let (ours, _) = std::str::from_utf8(value).ok()?.split_once(':')?;
-            return Some(ours);
-        }
-        attributes = rest.get(len.next_multiple_of(4)..)?;
+        let item = (self.at, u16::from_be_bytes([*t0, *t1]), value);
+        // The last attribute may lack its padding.
+        let padded = len.next_multiple_of(4);
+        self.rest = rest.get(padded..).unwrap_or_default();
+        self.at += 4 + padded;
+        Some(item)
     }
-    None
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::srtp::{KeyingMaterial, Profile};
 
 /// Records waiting to be sent; a flight of a handshake has about six.
 const OUTGOING_MAX: usize = 64;
-/// Room for the largest record.
-const RECORD_BYTES_MAX: usize = 20 * 1024;
+/// Room for what is usual; grown by the rare record that is larger.
+const RECORD_BYTES: usize = 2 * 1024;
 
 /// Who begins the handshake (RFC 5763 §5), seen from the side that signals it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,7 @@ pub(super) enum DtlsFailure {
 
 pub(super) struct DtlsConnection {
     dtls: Dtls,
-    config: Arc<dimpl::Config>,
-    certificate: dimpl::DtlsCertificate,
+    certificate: Certificate,
     client: bool,
     started: bool,
     expected: Vec<Fingerprint>,
@@ -64,19 +63,10 @@ impl DtlsConnection {
     /// Ready to be the server: browsers answer `actpass` with `active`, and their first flight may
     /// overtake the signalling.
     pub(super) fn new(certificate: &Certificate, now: Instant) -> Result<Self, DtlsFailure> {
-        let config = dimpl::Config::builder()
-            // ICE has validated the address already.
-            .use_server_cookie(false)
-            .require_client_certificate(true)
-            .build()
-            .map_err(|e| DtlsFailure::Handshake(e.to_string()))?;
-        let config = Arc::new(config);
-        let certificate = certificate.dtls.clone();
-        let dtls = server(&config, &certificate, now)?;
+        let dtls = server(certificate, now)?;
         Ok(Self {
             dtls,
-            config,
-            certificate,
+            certificate: certificate.clone(),
             client: false,
             started: false,
             expected: Vec::new(),
@@ -87,7 +77,7 @@ impl DtlsConnection {
             deadline: None,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
-            buffer: vec![0; RECORD_BYTES_MAX],
+            buffer: vec![0; RECORD_BYTES],
         })
     }
 
@@ -95,16 +85,16 @@ impl DtlsConnection {
     pub(super) fn set_remote(
         &mut self,
         fingerprints: &[Fingerprint],
-        setup: Setup,
+        setup: Option<Setup>,
         now: Instant,
     ) -> Result<(), DtlsFailure> {
         if !fingerprints.is_empty() {
             self.expected = fingerprints.to_vec();
         }
-        if setup == Setup::Passive && !self.client && !self.started && self.keys.is_none() {
+        if setup == Some(Setup::Passive) && !self.client && !self.started && self.keys.is_none() {
             // COMPAT(jitsi-videobridge): as a client, the plain 1.2 mode lacks renegotiation_info,
             // which its TLS library insists on; the automatic mode sends it.
-            let mut dtls = Dtls::new_auto(Arc::clone(&self.config), self.certificate.clone(), now);
+            let mut dtls = Dtls::new_auto(Arc::clone(&self.certificate.config), self.certificate.dtls.clone(), now);
             dtls.set_active(true);
             self.dtls = dtls;
             self.client = true;
@@ -121,11 +111,14 @@ impl DtlsConnection {
         Ok(())
     }
 
-    pub(super) fn handle_record(&mut self, record: &[u8]) -> Result<(), DtlsFailure> {
-        if self.closed {
+    pub(super) fn handle_record(&mut self, now: Instant, record: &[u8]) -> Result<(), DtlsFailure> {
+        // As client, whatever comes before our ClientHello has left answers nothing.
+        if self.closed || (self.client && !self.started) {
             return Ok(());
         }
         self.started = true;
+        // The time a handshake may take is counted from the moment told last, which may be long ago.
+        self.dtls.handle_timeout(now).map_err(|e| DtlsFailure::Handshake(e.to_string()))?;
         self.dtls.handle_packet(record).map_err(|e| DtlsFailure::Handshake(e.to_string()))?;
         self.drain()
     }
@@ -231,12 +224,8 @@ impl DtlsConnection {
     }
 }
 
-fn server(
-    config: &Arc<dimpl::Config>,
-    certificate: &dimpl::DtlsCertificate,
-    now: Instant,
-) -> Result<Dtls, DtlsFailure> {
-    let mut dtls = Dtls::new_12(Arc::clone(config), certificate.clone(), now);
+fn server(certificate: &Certificate, now: Instant) -> Result<Dtls, DtlsFailure> {
+    let mut dtls = Dtls::new_12(Arc::clone(&certificate.config), certificate.dtls.clone(), now);
     dtls.set_active(false);
     // It must know the time before the first ClientHello.
     dtls.handle_timeout(now).map_err(|e| DtlsFailure::Handshake(e.to_string()))?;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::hmac;
 use bytes::BytesMut;
 use rtc_crypto::providers::AwsLcRsProvider;
 use rtc_ice::Agent;
@@ -15,16 +16,28 @@ use rtc_ice::state::ConnectionState;
 use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use sansio::Protocol;
 
+use super::stun::{self, Verdict};
 use super::transport::Transmit;
 
-/// Candidates taken from one peer; further ones are ignored. A laptop with many networks has about 20.
-pub const REMOTE_CANDIDATES_MAX: usize = 64;
+/// Candidates taken from one peer's signalling; further ones are ignored. A laptop with many networks has about 20.
+pub const REMOTE_CANDIDATES_MAX: usize = 32;
+/// Further addresses that one peer may send authentic checks from (peer-reflexive candidates).
+pub const REFLEXIVE_CANDIDATES_MAX: usize = 32;
+/// Addresses of one peer that its packets are believed from; the one heard of longest ago gives way.
+const VALIDATED_MAX: usize = 32;
 /// Pace of checks until connected. Browsers wait for ours when they have no candidate we can reach.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Pairs that are checked at that pace; more of them are checked as much less often (RFC 8445 §14).
+const PAIRS_AT_FULL_PACE: u32 = 4;
+/// After this long without a path, checks go on at the slow pace only.
+const FULL_PACE_FOR: Duration = Duration::from_secs(5);
+/// The slow pace, and how often a path that works is looked at.
+const SLOW_INTERVAL: Duration = Duration::from_millis(500);
 /// Without an answer for this long the endpoint is reported as interrupted.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(8);
 /// Without an answer for this much longer the transport has failed (RFC 7675: consent lasts 30 s).
 const FAILED_AFTER: Duration = Duration::from_secs(22);
+const MDNS_PORT: u16 = 5353;
 const KEEPALIVE: Duration = Duration::from_millis(2_500);
 /// Checks of one pair before it is given up. Peers answer only once they know our credentials,
 /// which travel through two servers.
@@ -75,6 +88,15 @@ pub(super) struct Ice {
     /// Local and remote address that media goes between.
     selected: Option<(SocketAddr, SocketAddr)>,
     connected: bool,
+    /// Checks requests to us.
+    key: hmac::Key,
+    /// Where authentic checks or answers came from, the newest last.
+    validated: Vec<SocketAddr>,
+    /// When checks began, and when the agent had its last turn.
+    began: Instant,
+    last_turn: Instant,
+    /// Something happened that the agent may go on from.
+    eager: bool,
 }
 
 impl Ice {
@@ -106,7 +128,19 @@ impl Ice {
             let candidate = host_candidate(*address, 0).ok_or_else(|| format!("{address} cannot be a candidate"))?;
             agent.add_local_candidate(candidate).map_err(|e| e.to_string())?;
         }
-        Ok(Self { agent, controlling, locals: locals.to_vec(), remote: None, selected: None, connected: false })
+        Ok(Self {
+            agent,
+            controlling,
+            locals: locals.to_vec(),
+            remote: None,
+            selected: None,
+            connected: false,
+            key: stun::key(&local.pwd),
+            validated: Vec::new(),
+            began: now,
+            last_turn: now,
+            eager: false,
+        })
     }
 
     pub(super) fn selected(&self) -> Option<(SocketAddr, SocketAddr)> {
@@ -138,6 +172,7 @@ impl Ice {
                 let _ = self.agent.add_remote_candidate(candidate);
             }
         }
+        self.eager |= !candidates.is_empty();
         let Some(credentials) = credentials else { return };
         if self.remote.as_ref() == Some(credentials) {
             return;
@@ -145,34 +180,79 @@ impl Ice {
         self.remote = Some(credentials.clone());
         let Credentials { ufrag, pwd } = credentials.clone();
         let _ = self.agent.start_connectivity_checks(now, self.controlling, ufrag, pwd);
-        let _ = self.agent.handle_timeout(now);
+        self.began = now;
+        self.turn(now);
     }
 
     pub(super) fn handle_stun(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, datagram: &[u8]) {
+        // The agent acts on role conflicts and indications before it has checked who sends them, and takes
+        // whatever comes from the port of mDNS for mDNS.
+        if stun::judge(datagram, &self.key) == Verdict::Refused || remote.port() == MDNS_PORT {
+            return;
+        }
+        let candidates = self.agent.get_remote_candidates();
+        if candidates.len() >= REMOTE_CANDIDATES_MAX + REFLEXIVE_CANDIDATES_MAX
+            && !candidates.iter().any(|candidate| candidate.addr() == remote)
+        {
+            return;
+        }
         let message = TaggedBytesMut {
             now,
             transport: context(self.known_local(local), remote),
             message: BytesMut::from(datagram),
         };
-        // What is not authentic or not for us is dropped; the sender learns nothing.
-        let _ = self.agent.handle_read(message);
+        // What is not for us is dropped; the sender learns nothing.
+        if self.agent.handle_read(message).is_ok() {
+            self.validate(remote);
+            self.eager = true;
+        }
     }
 
     /// Whether `remote` has passed a check, so that its other packets may be believed to be the peer's.
-    pub(super) fn is_validated(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> bool {
-        if self.selected.is_some_and(|(_, selected)| selected == remote) {
-            return true;
-        }
-        let local = self.known_local(local);
-        self.agent.is_valid_non_stun_traffic(now, context(local, remote))
+    #[inline]
+    pub(super) fn is_validated(&self, remote: SocketAddr) -> bool {
+        self.selected.is_some_and(|(_, selected)| selected == remote) || self.validated.contains(&remote)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.turn(now);
+        }
+    }
+
+    /// The agent would like a turn five times a second for ever, and to check all pairs at every one.
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        let wanted = self.agent.poll_timeout()?;
+        let interval = if self.agent.get_selected_candidate_pair().is_some() {
+            SLOW_INTERVAL
+        } else {
+            let pairs = self.agent.get_local_candidates().len() * self.agent.get_remote_candidates().len();
+            let pairs = u32::try_from(pairs).unwrap_or(u32::MAX);
+            // What just came may be all that was missing to choose a path.
+            let at_once = if self.eager { 4 } else { 1 };
+            let interval = CHECK_INTERVAL * pairs.div_ceil(PAIRS_AT_FULL_PACE * at_once).max(1);
+            let slow = self.last_turn.saturating_duration_since(self.began) > FULL_PACE_FOR;
+            if slow && !self.eager { interval.max(SLOW_INTERVAL) } else { interval }
+        };
+        Some(wanted.max(self.last_turn + interval))
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.last_turn = now;
+        self.eager = false;
         let _ = self.agent.handle_timeout(now);
     }
 
-    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
-        self.agent.poll_timeout()
+    fn validate(&mut self, remote: SocketAddr) {
+        match self.validated.iter().position(|known| *known == remote) {
+            Some(at) => self.validated[at..].rotate_left(1),
+            None => {
+                if self.validated.len() >= VALIDATED_MAX {
+                    self.validated.remove(0);
+                }
+                self.validated.push(remote);
+            }
+        }
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {

@@ -6,13 +6,14 @@ mod data_channel;
 mod demux;
 mod dtls;
 mod ice;
+mod stun;
 mod transport;
 
 pub use certificate::{Certificate, Fingerprint, HashFunction};
 pub use data_channel::{CHANNEL_MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX};
 pub use demux::{Kind, classify, stun_local_ufrag};
 pub use dtls::Setup;
-pub use ice::{Credentials, REMOTE_CANDIDATES_MAX, RemoteCandidate, RemoteCandidateKind};
+pub use ice::{Credentials, REFLEXIVE_CANDIDATES_MAX, REMOTE_CANDIDATES_MAX, RemoteCandidate, RemoteCandidateKind};
 pub use transport::{Config, Event, Failure, Received, Remote, Transmit, Transport};
 
 #[cfg(test)]

@@ -288,3 +288,87 @@ fn a_channel_nobody_opened_takes_no_message() {
     assert!(!pair.bridge.transport.is_channel_open());
     assert!(!pair.bridge.transport.send_channel_message(now, "{}"));
 }
+
+#[test]
+fn a_peer_that_comes_late_still_has_all_the_time_of_a_handshake() {
+    let mut pair = Pair::new(true);
+    pair.now += Duration::from_secs(100);
+    pair.signal(Setup::Active);
+    pair.until_up();
+}
+
+/// A request from `from` as our peer would make it, with another password perhaps.
+fn request(attributes: &[(u16, &[u8])], password: &str) -> Vec<u8> {
+    let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    message.extend([7; 12]);
+    for (kind, value) in attributes {
+        message.extend(kind.to_be_bytes());
+        message.extend(u16::try_from(value.len()).expect("short").to_be_bytes());
+        message.extend(*value);
+        message.resize(message.len().next_multiple_of(4), 0);
+    }
+    let len = u16::try_from(message.len() - 20 + 24).expect("short");
+    message[2..4].copy_from_slice(&len.to_be_bytes());
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+    let digest = aws_lc_rs::hmac::sign(&key, &message);
+    message.extend([0, 8, 0, 20]);
+    message.extend(digest.as_ref());
+    message
+}
+
+#[test]
+fn a_request_without_our_password_changes_nothing() {
+    let mut pair = Pair::new(true);
+    let remote = Remote { credentials: Some(credentials("b")), ..Remote::default() };
+    pair.bridge.transport.set_remote(&remote, pair.now);
+    let username = format!("{}:{}", credentials("a").ufrag, credentials("b").ufrag);
+    // Says that it controls, with the strongest tie-breaker: a role conflict we would lose.
+    let controlling: &[(u16, &[u8])] = &[(6, username.as_bytes()), (0x802a, &[0xff; 8])];
+    let mut forged = request(controlling, "not our password");
+    let stranger = address("10.0.0.66:666");
+    pair.bridge.transport.handle_datagram(pair.now, address(BRIDGE), stranger, &mut forged);
+    assert!(!pair.bridge.transport.is_validated(stranger));
+    assert_eq!(pair.bridge.transport.poll_transmit(), None, "a stranger gets no answer");
+    // The roles are still what they were: the peer, controlled, is nominated to.
+    pair.signal(Setup::Active);
+    pair.until_up();
+    let mut honest = request(&[(6, username.as_bytes()), (0x8029, &[1; 8])], &credentials("a").pwd);
+    pair.bridge.transport.handle_datagram(pair.now, address(BRIDGE), stranger, &mut honest);
+    assert!(pair.bridge.transport.is_validated(stranger), "the password is what counts");
+}
+
+#[test]
+fn the_addresses_a_peer_may_come_from_are_bounded() {
+    let mut pair = Pair::new(true);
+    let remote = Remote { credentials: Some(credentials("b")), ..Remote::default() };
+    pair.bridge.transport.set_remote(&remote, pair.now);
+    let username = format!("{}:{}", credentials("a").ufrag, credentials("b").ufrag);
+    let mut answered = 0;
+    for port in 1..1_000 {
+        let mut honest = request(&[(6, username.as_bytes()), (0x8029, &[1; 8])], &credentials("a").pwd);
+        let from = SocketAddr::new([10, 0, 0, 3].into(), port);
+        pair.bridge.transport.handle_datagram(pair.now, address(BRIDGE), from, &mut honest);
+        answered += usize::from(pair.bridge.transport.is_validated(from));
+    }
+    assert_eq!(answered, REMOTE_CANDIDATES_MAX + REFLEXIVE_CANDIDATES_MAX);
+}
+
+#[test]
+fn a_connected_endpoint_wakes_seldom() {
+    let mut pair = Pair::new(true);
+    pair.signal(Setup::Active);
+    pair.until_up();
+    for _ in 0..200 {
+        pair.step();
+    }
+    let begin = pair.now;
+    let mut turns = 0;
+    while pair.now - begin < Duration::from_secs(10) {
+        if pair.bridge.transport.next_deadline().is_some_and(|deadline| deadline <= pair.now + STEP) {
+            turns += 1;
+        }
+        pair.step();
+    }
+    assert!(turns <= 25, "{turns} turns in ten seconds");
+    assert!(pair.bridge.transport.is_up());
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::certificate::{Certificate, Fingerprint};
@@ -92,6 +93,9 @@ pub enum Failure {
     /// The handshake failed.
     #[error("DTLS failed: {0}")]
     Dtls(String),
+    /// A library of ours panicked over what the peer sent.
+    #[error("a fault of the bridge")]
+    Panic,
     /// The peer's certificate is not the signalled one: somebody else answers.
     #[error("the peer's certificate does not match the signalled fingerprint")]
     WrongFingerprint,
@@ -128,16 +132,16 @@ impl Transport {
 
     /// Takes what the peer signalled.
     pub fn set_remote(&mut self, remote: &Remote, now: Instant) {
-        self.ice.set_remote(remote.credentials.as_ref(), &remote.candidates, now);
-        if let Some(setup) = remote.setup {
-            let taken = self.dtls.set_remote(&remote.fingerprints, setup, now);
-            self.check(taken);
-        }
-        if self.ice.is_connected() {
-            let started = self.dtls.start(now);
-            self.check(started);
-        }
-        self.advance(now);
+        self.guarded(|transport| {
+            transport.ice.set_remote(remote.credentials.as_ref(), &remote.candidates, now);
+            let taken = transport.dtls.set_remote(&remote.fingerprints, remote.setup, now);
+            transport.check(taken);
+            if transport.ice.is_connected() {
+                let started = transport.dtls.start(now);
+                transport.check(started);
+            }
+            transport.advance(now);
+        });
     }
 
     /// Begins ICE anew with other credentials of ours, while media goes on over the old path.
@@ -167,25 +171,25 @@ impl Transport {
             return Received::Consumed;
         }
         match classify(datagram) {
-            Kind::Stun => {
-                self.ice.handle_stun(now, local, remote, datagram);
-                self.advance(now);
-            }
-            Kind::Rtp if self.ice.is_validated(now, local, remote) => {
+            Kind::Stun => self.guarded(|transport| {
+                transport.ice.handle_stun(now, local, remote, datagram);
+                transport.advance(now);
+            }),
+            Kind::Rtp if self.ice.is_validated(remote) => {
                 if let Some(unprotect) = &mut self.unprotect {
                     return unprotect.rtp(datagram).map_or_else(Received::Refused, Received::Rtp);
                 }
             }
-            Kind::Rtcp if self.ice.is_validated(now, local, remote) => {
+            Kind::Rtcp if self.ice.is_validated(remote) => {
                 if let Some(unprotect) = &mut self.unprotect {
                     return unprotect.rtcp(datagram).map_or_else(Received::Refused, Received::Rtcp);
                 }
             }
-            Kind::Dtls if self.ice.is_validated(now, local, remote) => {
-                let handled = self.dtls.handle_record(datagram);
-                self.check(handled);
-                self.advance(now);
-            }
+            Kind::Dtls if self.ice.is_validated(remote) => self.guarded(|transport| {
+                let handled = transport.dtls.handle_record(now, datagram);
+                transport.check(handled);
+                transport.advance(now);
+            }),
             Kind::Rtp | Kind::Rtcp | Kind::Dtls | Kind::Unknown => {}
         }
         Received::Consumed
@@ -193,18 +197,17 @@ impl Transport {
 
     /// To be called at [`Transport::next_deadline`]; earlier does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.failed {
-            return;
-        }
-        self.ice.handle_timeout(now);
-        if self.dtls.next_deadline().is_some_and(|deadline| deadline <= now) {
-            let handled = self.dtls.handle_timeout(now);
-            self.check(handled);
-        }
-        if let Some(channel) = &mut self.channel {
-            channel.handle_timeout(now);
-        }
-        self.advance(now);
+        self.guarded(|transport| {
+            transport.ice.handle_timeout(now);
+            if transport.dtls.next_deadline().is_some_and(|deadline| deadline <= now) {
+                let handled = transport.dtls.handle_timeout(now);
+                transport.check(handled);
+            }
+            if let Some(channel) = &mut transport.channel {
+                channel.handle_timeout(now);
+            }
+            transport.advance(now);
+        });
     }
 
     /// When [`Transport::handle_timeout`] is due.
@@ -232,8 +235,8 @@ impl Transport {
     }
 
     /// Whether `remote` has passed a check of ours or the peer's.
-    pub fn is_validated(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> bool {
-        self.ice.is_validated(now, local, remote)
+    pub fn is_validated(&self, remote: SocketAddr) -> bool {
+        self.ice.is_validated(remote)
     }
 
     /// Our address and the peer's, once a path works: where protected packets go.
@@ -258,8 +261,11 @@ impl Transport {
 
     /// Sends a text over the data channel; `false` when it cannot be taken.
     pub fn send_channel_message(&mut self, now: Instant, message: &str) -> bool {
-        let sent = self.channel.as_mut().is_some_and(|channel| channel.send(now, message));
-        self.advance(now);
+        let mut sent = false;
+        self.guarded(|transport| {
+            sent = transport.channel.as_mut().is_some_and(|channel| channel.send(now, message));
+            transport.advance(now);
+        });
         sent
     }
 
@@ -326,6 +332,17 @@ impl Transport {
                 }
             }
             DtlsEvent::Closed => self.events.push_back(Event::Closed),
+        }
+    }
+
+    /// ICE, DTLS and SCTP are parsers of what the peer sends, in libraries of others: should one of them panic,
+    /// this transport has failed and no other one.
+    fn guarded(&mut self, act: impl FnOnce(&mut Self)) {
+        if self.failed {
+            return;
+        }
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
+            self.fail(Failure::Panic);
         }
     }
 
