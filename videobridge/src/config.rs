@@ -340,7 +340,7 @@ mod tests {
             "there is no key `videobridge.media_prot`; did you mean `videobridge.media_port`? Correct or remove it."
         );
         assert!(config("[video-bridge]", &[]).unwrap_err().contains("did you mean `videobridge`"));
-        assert!(config("", &["videobridge.listen=8080"]).unwrap_err().contains("unix:PATH or IP:PORT"));
+        assert!(config("", &["videobridge.listen=nowhere"]).unwrap_err().contains("unix:PATH or IP:PORT"));
         assert!(config("", &["videobridge.advertise=[\"x\"]"]).unwrap_err().contains("videobridge.advertise"));
         assert!(config("", &["videobridge.stats_interval_ms=60000"]).unwrap_err().contains("40000"));
         assert!(config("", &["nothing"]).unwrap_err().contains("key.path=value"));

@@ -135,7 +135,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     brewery.abort();
     http.abort();
     drop(control);
-    if tokio::time::timeout(FAREWELL_TIMEOUT, media.media.stopped()).await.is_err() {
+    if tokio::time::timeout(FAREWELL_TIMEOUT, media.media.stop()).await.is_err() {
         tracing::debug!("open requests keep the media side; leaving it");
     }
     remove_socket(data, &config.listen);
