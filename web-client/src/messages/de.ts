@@ -111,6 +111,11 @@ export const de: Messages = {
     rejoin: "Wieder teilnehmen",
     home: "Zur Startseite",
   },
+  broken: {
+    title: "Diese Seite ließ sich nicht laden",
+    text: "Vielleicht war die Verbindung weg, oder der Server wurde gerade erneuert. Bitte laden Sie die Seite neu.",
+    reload: "Neu laden",
+  },
   notFound: {
     title: "Hier ist keine Tür",
     text: "Die Adresse dieser Seite führt zu keinem Treffen.",

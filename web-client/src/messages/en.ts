@@ -113,6 +113,11 @@ export const en = {
     rejoin: "Join again",
     home: "To the start page",
   },
+  broken: {
+    title: "This page could not be loaded",
+    text: "The connection may have dropped, or the server has just been renewed. Please load the page again.",
+    reload: "Load again",
+  },
   notFound: {
     title: "There is no door here",
     text: "The address of this page does not lead to a meeting.",

@@ -1,9 +1,11 @@
-import { Match, Suspense, Switch, createEffect, createMemo, createSignal, lazy, onCleanup } from "solid-js";
+import { ErrorBoundary, Match, Suspense, Switch, createEffect, createMemo, createSignal, lazy, onCleanup } from "solid-js";
 import type { JSX } from "solid-js";
 import { t } from "../messages/catalogue";
 import { routeOf } from "../view-model/route";
 import type { Route } from "../view-model/route";
 import type { Services } from "../view-model/services";
+import { Button } from "./elements/Button";
+import { CardPage } from "./elements/Page";
 import { NotFoundPage } from "./NotFoundPage";
 import { WelcomePage } from "./welcome/WelcomePage";
 
@@ -50,21 +52,40 @@ export function App(props: { readonly services: Services }): JSX.Element {
   });
 
   return (
-    <Suspense>
-      <Switch fallback={<NotFoundPage invalidRoom={route().kind === "invalid-room"} />}>
-        <Match when={route().kind === "welcome"}>
-          <WelcomePage services={props.services} go={go} />
-        </Match>
-        <Match when={route().kind === "account"}>
-          <AccountPage services={props.services} />
-        </Match>
-        <Match when={invite()?.token !== undefined ? invite() : undefined} keyed>
-          {(invitation) => <InvitePage services={props.services} token={invitation.token} />}
-        </Match>
-        <Match when={meeting()} keyed>
-          {(place) => <MeetingPage services={props.services} room={place.room} />}
-        </Match>
-      </Switch>
-    </Suspense>
+    <ErrorBoundary fallback={(reason: unknown) => <BrokenPage reason={reason} />}>
+      <Suspense>
+        <Switch fallback={<NotFoundPage invalidRoom={route().kind === "invalid-room"} />}>
+          <Match when={route().kind === "welcome"}>
+            <WelcomePage services={props.services} go={go} />
+          </Match>
+          <Match when={route().kind === "account"}>
+            <AccountPage services={props.services} />
+          </Match>
+          <Match when={invite()?.token !== undefined ? invite() : undefined} keyed>
+            {(invitation) => <InvitePage services={props.services} token={invitation.token} />}
+          </Match>
+          <Match when={meeting()} keyed>
+            {(place) => <MeetingPage services={props.services} room={place.room} />}
+          </Match>
+        </Switch>
+      </Suspense>
+    </ErrorBoundary>
+  );
+}
+
+/** A part of the page did not arrive, or failed. */
+function BrokenPage(props: { readonly reason: unknown }): JSX.Element {
+  createEffect(() => console.error(props.reason));
+  return (
+    <CardPage
+      testId="broken"
+      title={t().broken.title}
+      lead={t().broken.text}
+      actions={
+        <Button look="primary" onClick={() => location.reload()}>
+          {t().broken.reload}
+        </Button>
+      }
+    />
   );
 }

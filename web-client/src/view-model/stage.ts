@@ -53,7 +53,8 @@ export function createStage(meeting: Meeting, devicePixelRatio: () => number, no
     const wished = chosenMode();
     if (wished !== null) return wished;
     const people = tiles().filter((tile) => tile.kind === "person").length;
-    return people <= 2 || people < tiles().length ? "speaker" : "grid";
+    const shared = tiles().some((tile) => tile.kind === "screen" && !tile.own);
+    return people <= 2 || shared ? "speaker" : "grid";
   });
   const keys = createMemo(() => tiles().map((tile) => tile.key), [], {
     equals: (a, b) => a.length === b.length && a.every((key, index) => key === b[index]),

@@ -83,6 +83,12 @@ describe("focus", () => {
   });
 });
 
+test("our own screen is shared without being shown large", () => {
+  const sharing = tilesOf({ ...local, screen: { ...off, on: true }, screenStream: {} as MediaStream }, [person("a")], [], null);
+  expect(sharing.map((tile) => tile.key)).toEqual(["local-screen", "local", "a"]);
+  expect(nextFocus(NO_FOCUS, sharing, null, 0).shown).toBe("a");
+});
+
 test.each([
   ["Ann Lee", "AL"],
   ["  søren  ", "S"],

@@ -101,11 +101,12 @@ export function nextFocus(focus: Focus, tiles: readonly TileView[], pinned: stri
   const has = (key: string | null): key is string => key !== null && tiles.some((tile) => tile.key === key);
   const settle = (key: string | null): Focus => (focus.shown === key && focus.candidate === null ? focus : { ...NO_FOCUS, shown: key });
   if (has(pinned)) return settle(pinned);
-  const screen = tiles.findLast((tile) => tile.kind === "screen" && !tile.own) ?? tiles.find((tile) => tile.kind === "screen");
+  // Our own screen is never shown large by itself: it would show itself showing itself.
+  const screen = tiles.findLast((tile) => tile.kind === "screen" && !tile.own);
   if (screen !== undefined) return settle(screen.key);
   const shown = has(focus.shown) && tiles.some((tile) => tile.key === focus.shown && !tile.own) ? focus.shown : null;
   const speaker = tiles.find((tile) => tile.dominant && !tile.own && tile.kind === "person")?.key ?? null;
-  const first = tiles.find((tile) => !tile.own)?.key ?? tiles[0]?.key ?? null;
+  const first = tiles.find((tile) => !tile.own)?.key ?? tiles.find((tile) => tile.kind === "person")?.key ?? null;
   if (shown === null) return settle(speaker ?? first);
   if (speaker === null || speaker === shown) return settle(shown);
   if (focus.candidate !== speaker) return { shown, candidate: speaker, candidateSince: now };

@@ -15,7 +15,6 @@ import type {
   RoomState,
   VideoSource,
 } from "../../src/session/meeting";
-import { paintedCamera, paintedScreen } from "./painted-stream";
 
 export interface DemoWish {
   readonly people: number;
@@ -33,8 +32,36 @@ const NAMES = ["Amara Okafor", "Jonas Weber", "Mei Lin", "Søren Holm", "Priya R
 const OFF = { on: false, busy: false, error: null } as const;
 const ON = { on: true, busy: false, error: null } as const;
 
+export interface Painters {
+  readonly paintedCamera: (seed: number) => MediaStream;
+  readonly paintedScreen: () => MediaStream;
+}
+
+export const DEMO_WISH: DemoWish = {
+  people: 1,
+  phase: "idle",
+  path: "server",
+  sharing: false,
+  visitors: 0,
+  moderator: false,
+  deviceError: null,
+  wrongPassword: false,
+  chat: false,
+};
+
+/** What a test needs beside the meeting itself: to let things happen. */
+export interface Happenings {
+  readonly tell: (notice: Notice) => void;
+  readonly receive: (message: ChatMessage) => void;
+  readonly setPath: (path: MediaPath) => void;
+  readonly setPeople: (change: (people: readonly RemoteParticipant[]) => readonly RemoteParticipant[]) => void;
+  readonly setOwnLevel: (level: number) => void;
+  readonly setPhase: (phase: MeetingPhase) => void;
+}
+
 /** A meeting that happens in this page only: for looking at the interface and for its tests. */
-export function demoMeeting(room: string, wish: DemoWish): Meeting {
+export function demoMeeting(room: string, wish: DemoWish, painters: Painters): Meeting & { readonly happen: Happenings } {
+  const { paintedCamera, paintedScreen } = painters;
   const now = Date.now();
   const started = wish.phase !== "idle";
   const phase = new Signal<MeetingPhase>(phaseOf(wish, now));
@@ -78,7 +105,7 @@ export function demoMeeting(room: string, wish: DemoWish): Meeting {
   const [first] = others;
   if (wish.sharing && first !== undefined) sources.push({ name: `${first.id}-v1`, owner: first.id, kind: "desktop", muted: false, stream: paintedScreen() });
   const ownLevel = new Signal(0);
-  setInterval(() => ownLevel.set(local.get().microphone.on ? 0.06 + Math.random() * 0.3 : 0), 200);
+  const mediaPath = new Signal<MediaPath>(wish.path);
   const chat = new Signal<readonly ChatMessage[]>(wish.chat && first !== undefined ? sampleChat(others, now) : []);
   const roomState = new Signal<RoomState>({
     passwordProtected: false,
@@ -101,6 +128,14 @@ export function demoMeeting(room: string, wish: DemoWish): Meeting {
     participants.update((list) => list.map((person) => (person.id === id ? { ...person, ...part } : person)));
 
   return {
+    happen: {
+      tell: (notice) => notices.emit(notice),
+      receive: (message) => chat.update((list) => [...list, message]),
+      setPath: (path) => mediaPath.set(path),
+      setPeople: (change) => participants.update(change),
+      setOwnLevel: (level) => ownLevel.set(level),
+      setPhase: (next) => phase.set(next),
+    },
     room,
     phase,
     local,
@@ -110,7 +145,7 @@ export function demoMeeting(room: string, wish: DemoWish): Meeting {
     audioLevels: new Signal<ReadonlyMap<string, number>>(new Map()),
     ownLevel,
     dominantSpeaker: new Signal<string | null>(wish.people > 2 ? (first?.id ?? null) : null),
-    mediaPath: new Signal<MediaPath>(wish.path),
+    mediaPath,
     chat,
     roomState,
     devices: new Signal(devices),

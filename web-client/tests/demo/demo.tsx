@@ -8,6 +8,7 @@ import "../../src/ui/theme/base.css";
 import { createPreferences } from "../../src/view-model/preferences";
 import { demoAccount, demoMeeting } from "./demo-meeting";
 import type { DemoWish } from "./demo-meeting";
+import * as painters from "./painted-stream";
 
 const wishes = new URLSearchParams(location.search);
 const flag = (name: string): boolean => wishes.get(name) === "1";
@@ -34,7 +35,11 @@ if (root !== null) {
       <App
         services={{
           account: async () => account,
-          meeting: async (room) => demoMeeting(room, (round += 1) === 1 ? wish : { ...wish, phase: "idle" }),
+          async meeting(room) {
+            const meeting = demoMeeting(room, (round += 1) === 1 ? wish : { ...wish, phase: "idle" }, painters);
+            setInterval(() => meeting.happen.setOwnLevel(meeting.local.get().microphone.on ? 0.06 + Math.random() * 0.3 : 0), 200);
+            return meeting;
+          },
           joinSettings: { prejoin: true, displayName: null, requireDisplayName: true, startWithAudioMuted: false, startWithVideoMuted: false },
           preferences: createPreferences(() => sessionStorage),
           pick: (limit) => Math.floor(limit / 3),

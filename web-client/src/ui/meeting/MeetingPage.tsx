@@ -1,4 +1,4 @@
-import { Match, Show, Switch, createEffect, createMemo, createResource, createSignal, lazy, onCleanup } from "solid-js";
+import { Match, Show, Switch, createEffect, createMemo, createResource, createSignal, lazy, on, onCleanup } from "solid-js";
 import type { JSX } from "solid-js";
 import { t } from "../../messages/catalogue";
 import type { Account } from "../../session/account";
@@ -71,6 +71,16 @@ function MeetingPhases(props: {
   }
   const leaveQuietly = (): void => void props.meeting.leave();
   onCleanup(leaveQuietly);
+  // A new page takes the place of the one whose button had the focus.
+  createEffect(
+    on(
+      () => phase().kind,
+      () => requestAnimationFrame(() => {
+        if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+      }),
+      { defer: true },
+    ),
+  );
   createEffect(() => {
     document.title = phase().kind === "joined" ? `${roomTitle(props.meeting.room)} · ${t().product}` : t().product;
   });
@@ -103,7 +113,7 @@ function MeetingPhases(props: {
                   error={wanted().wrong ? t().roomPassword.wrong : undefined}
                   errorTestId="room-password-error"
                   autocomplete="off"
-                  autofocus
+                  ref={(input: HTMLInputElement) => queueMicrotask(() => input.focus())}
                   data-testid="room-password-input"
                   onInput={(event) => setPassword(event.currentTarget.value)}
                 />
