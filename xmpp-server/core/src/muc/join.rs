@@ -11,7 +11,7 @@ use crate::muc::history::HistoryRequest;
 use crate::muc::occupant::{Occupant, OccupantId, PresencePayload};
 use crate::muc::policy::{ban, focus_gate, lobby, max_occupants, members_only, nickname, password, permissions};
 use crate::muc::presence::{Actor, Notice};
-use crate::muc::room::{Room, RoomContext, RoomEvent, RoomKind, role_for};
+use crate::muc::room::{Room, RoomContext, RoomEvent, role_for};
 use crate::muc::settings::FOCUS_NICK;
 use crate::ns;
 use crate::stanza_error::{Condition, ErrorType, StanzaError};
@@ -69,7 +69,7 @@ impl Room {
         let given = presence.get_child("x", ns::MUC).and_then(|x| x.get_child("password", ns::MUC)).map(Element::text);
         let knows_password = password::is_correct(self, given.as_deref());
         let affiliation = self.affiliation(&account, rcx);
-        let result = nickname::check(self, sender, nick)
+        let result = nickname::check(self, sender, nick, rcx.settings)
             .and_then(|()| self.check_nick_is_free(nick))
             .and_then(|()| max_occupants::check(self, sender, rcx.settings));
         if let Err(error) = result {
@@ -208,7 +208,7 @@ impl Room {
         presence: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) {
-        if self.kind != RoomKind::Conference || self.has_meeting_features() {
+        if !rcx.settings.nickname_changes {
             return self.refuse(
                 sender,
                 presence,
@@ -216,7 +216,7 @@ impl Room {
                 rcx,
             );
         }
-        let checked = nickname::check(self, sender, nick).and_then(|()| self.check_nick_is_free(nick));
+        let checked = nickname::check(self, sender, nick, rcx.settings).and_then(|()| self.check_nick_is_free(nick));
         let payload = checked.and_then(|()| self.read_payload(sender, presence));
         let (payload, address) = match (payload, self.address_of(nick)) {
             (Ok(payload), Some(address)) => (payload, address),

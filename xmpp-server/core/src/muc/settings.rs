@@ -24,6 +24,10 @@ pub struct Settings {
     pub occupants_max: Option<usize>,
     /// Most rooms of one service.
     pub rooms_max: usize,
+    /// Whether nicknames in meetings are letters, digits and underscores only: they are endpoint ids elsewhere.
+    pub strict_nicknames: bool,
+    /// Whether an occupant may take another nickname. Jitsi's clients never do.
+    pub nickname_changes: bool,
     /// Whether a display name is needed to knock at a lobby.
     pub lobby_display_name_required: bool,
     /// Name and version shown to those who ask.
@@ -49,6 +53,8 @@ impl Settings {
             focus_account,
             occupants_max: None,
             rooms_max: ROOMS_MAX,
+            strict_nicknames: true,
+            nickname_changes: false,
             lobby_display_name_required: true,
             software_name: "Conclave".to_owned(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -125,7 +125,30 @@ impl Host {
 
 impl Component for Host {
     fn serves(&self, domain: &str) -> bool {
-        domain == self.settings.host || domain == self.settings.auth_host
+        // Guests of a host that asks members to sign in have a host of their own.
+        domain == self.settings.host
+            || domain == self.settings.auth_host
+            || domain.strip_prefix("guest.") == Some(&self.settings.host)
+    }
+
+    /// Tells a browser that comes for a room what it would ask next anyway.
+    ///
+    /// COMPAT(lib-jitsi-meet): it takes identities, features and external services from a message of the server's that
+    /// arrives before it asks, and saves those round trips.
+    fn session_bound(&mut self, session: &SenderContext, cx: &mut Context<'_>) {
+        if session.params.room.is_none() || session.is_admin {
+            return;
+        }
+        let mut info = self.info(&self.settings.host);
+        info.append_child(Element::bare("feature", ns::DISCO_INFO).with("var", ns::BREAKOUT_RENAME));
+        let mut message = Element::bare("message", NS_CLIENT)
+            .with("from", self.settings.host.as_str())
+            .with("to", session.jid.as_str())
+            .child(info);
+        if self.offers_services() {
+            message.append_child(external_services::services(&self.settings.external_services, ns::EXTDISCO_2, cx.now));
+        }
+        cx.out.push(Outbound::element(session.jid.clone(), message));
     }
 
     fn handle(&mut self, sender: &SenderContext, stanza: Element, cx: &mut Context<'_>) {

@@ -157,6 +157,11 @@ impl Stage {
         self.run(|component, cx| component.session_available(&session, available, cx));
     }
 
+    pub(crate) fn bind(&mut self, name: &str) {
+        let session = self.sessions[name].clone();
+        self.run(|component, cx| component.session_bound(&session, cx));
+    }
+
     pub(crate) fn end(&mut self, name: &str) {
         let session = self.sessions[name].clone();
         self.run(|component, cx| component.session_gone(&session, cx));
@@ -283,6 +288,7 @@ fn play(stage: &mut Stage, number: usize, step: &str, xml: &str) {
         }
         [name, "is", "available"] => stage.set_available(name, true),
         [name, "is", "unavailable"] => stage.set_available(name, false),
+        [name, "is", "bound"] => stage.bind(name),
         [name, "is", "gone"] => stage.end(name),
         [count, "ms", "pass"] => stage.pass_ms(count.parse().expect("a number")),
         [count, "s", "pass"] => stage.pass_ms(1000 * count.parse::<u64>().expect("a number")),

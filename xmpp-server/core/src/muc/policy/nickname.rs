@@ -2,13 +2,13 @@
 
 use crate::component::SenderContext;
 use crate::muc::room::Room;
-use crate::muc::settings::FOCUS_NICK;
+use crate::muc::settings::{FOCUS_NICK, Settings};
 use crate::stanza_error::{Condition, ErrorType, StanzaError};
 
 /// Longest nickname, in bytes.
 pub const NICK_BYTES_MAX: usize = 128;
 
-pub(crate) fn check(room: &Room, sender: &SenderContext, nick: &str) -> Result<(), StanzaError> {
+pub(crate) fn check(room: &Room, sender: &SenderContext, nick: &str, settings: &Settings) -> Result<(), StanzaError> {
     if nick.trim().is_empty() {
         return Err(StanzaError::new(Condition::NotAllowed).of_type(ErrorType::Modify));
     }
@@ -24,7 +24,7 @@ pub(crate) fn check(room: &Room, sender: &SenderContext, nick: &str) -> Result<(
     let mut characters = nick.chars();
     let is_plain = characters.next().is_some_and(|c| c.is_ascii_alphanumeric())
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if room.has_meeting_features() && !is_plain {
+    if settings.strict_nicknames && room.has_meeting_features() && !is_plain {
         return Err(StanzaError::new(Condition::NotAllowed).text("Invalid resource"));
     }
     Ok(())
