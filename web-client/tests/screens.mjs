@@ -1,17 +1,19 @@
 #!/usr/bin/env node
 /**
- * Opens every screen on the demo meeting in Chromium, audits it with axe (WCAG 2.2 A and AA), looks for requests to
- * other hosts and for errors, and takes pictures.
+ * Builds the interface with the demo meeting, serves it under a strict content security policy, opens every screen in
+ * Chromium, audits it with axe (WCAG 2.2 A and AA), looks for requests to other hosts, for errors and for breaches of
+ * the policy, and takes pictures.
  *
  * Usage: node tests/screens.mjs [--out DIR] [--only PART-OF-NAME]
  * CHROMIUM names the browser (default /usr/bin/chromium). Exit code 1 when anything was found.
  */
 import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { createServer } from "vite";
+import { build } from "vite";
 
 const require = createRequire(import.meta.url);
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -135,9 +137,45 @@ async function changePassword(page, current, next, repeat, then) {
 
 const axe = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 if (out !== null) await mkdir(out, { recursive: true });
-const server = await createServer({ root, configFile: path.join(root, "vite.config.ts"), logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
-await server.listen();
-const origin = `http://127.0.0.1:${server.httpServer.address().port}`;
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "media-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'self'",
+].join("; ");
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** The built demo, in memory, at a port of its own. */
+async function serveDemo() {
+  const { output } = await build({
+    root,
+    configFile: path.join(root, "vite.config.ts"),
+    logLevel: "error",
+    build: { write: false, rollupOptions: { input: path.join(root, "tests/demo/demo.html") } },
+  });
+  const files = new Map(output.map((part) => [`/${part.fileName}`, part.type === "chunk" ? part.code : part.source]));
+  files.set("/favicon.svg", await readFile(path.join(root, "public/favicon.svg")));
+  const serving = createServer((request, response) => {
+    const name = new URL(request.url, "http://localhost").pathname;
+    const content = files.get(name);
+    response.writeHead(content === undefined ? 404 : 200, {
+      "content-type": TYPES[path.extname(name)] ?? "application/octet-stream",
+      "content-security-policy": POLICY,
+      "x-content-type-options": "nosniff",
+    });
+    response.end(content);
+  });
+  await new Promise((resolve) => serving.listen(0, "127.0.0.1", resolve));
+  return serving;
+}
+
+const server = await serveDemo();
+const origin = `http://127.0.0.1:${server.address().port}`;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 let problems = 0;
 let looked = 0;
@@ -163,9 +201,10 @@ for (const [size, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
         if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url())) complain(`${title}: asks ${request.url()}`);
       });
       try {
-        await page.goto(`${origin}/tests/demo/demo.html${address}`, { waitUntil: "networkidle" });
+        await page.goto(`${origin}/tests/demo/demo.html${address}`, { waitUntil: "load" });
         await page.locator("h1").first().waitFor();
         await prepare?.(page);
+        await page.evaluate(() => Promise.all([...document.querySelectorAll("video")].map((video) => video.readyState >= 2 || new Promise((done) => video.addEventListener("loadeddata", done, { once: true })))));
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (overflow > 0) complain(`${title}: ${overflow} px wider than the window`);
         await page.evaluate(axe);
@@ -190,6 +229,6 @@ for (const [size, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
 }
 
 await browser.close();
-await server.close();
+server.close();
 console.log(`${looked} screens looked at, ${problems} problems`);
 process.exit(problems === 0 ? 0 : 1);
