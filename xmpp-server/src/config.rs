@@ -113,8 +113,7 @@ impl Config {
 
         let address = |section: &mut Section, key: &'static str, default: &str| {
             let text = section.string(key)?.unwrap_or_else(|| default.to_owned());
-            HttpAddress::parse(data, &text)
-                .ok_or_else(|| section.wrong(key, "\"unix:PATH\" or \"IP:PORT\""))
+            HttpAddress::parse(data, &text).ok_or_else(|| section.wrong(key, "\"unix:PATH\" or \"IP:PORT\""))
         };
         let listen = server.string("listen")?.unwrap_or_else(|| "[::]".to_owned());
         let listen = listen
@@ -126,13 +125,16 @@ impl Config {
         let default_admins = || vec![format!("focus@auth.{host}"), format!("jvb@auth.{host}")];
         for admin in server.strings("admins")?.unwrap_or_else(default_admins) {
             admins.insert(
-                BareJid::new(&admin).map_err(|_| server.wrong("admins", "a list of addresses such as \"ann@meet.example.org\""))?,
+                BareJid::new(&admin)
+                    .map_err(|_| server.wrong("admins", "a list of addresses such as \"ann@meet.example.org\""))?,
             );
         }
         let mut trusted_proxies = BTreeSet::new();
         for proxy in server.strings("trusted_proxies")?.unwrap_or_default() {
             trusted_proxies.insert(
-                proxy.parse().map_err(|_| server.wrong("trusted_proxies", "a list of addresses such as \"192.0.2.1\""))?,
+                proxy
+                    .parse()
+                    .map_err(|_| server.wrong("trusted_proxies", "a list of addresses such as \"192.0.2.1\""))?,
             );
         }
         let mut external_services = Vec::new();
@@ -263,7 +265,8 @@ mod tests {
         let text = "host = 'meet.example'\n[xmpp-server]\nhttps_port = 1\nfocus_http = '127.0.0.1:8888'\n\
             [[xmpp-server.external_services]]\ntype = 'turns'\nhost = 't.example'\nport = 443\ntransport = 'tcp'\nsecret = 's'\n\
             [auth]\nrequired = true\n[web.config]\nresolution = 360\n[focus]\nwhatever = 1\n[videobridge]\nx = 2\n[certs]\nextra_names = ['a.example']\n";
-        let overrides = ["xmpp-server.https_port=2".to_owned(), "auth.required=false".into(), "host=other.example".into()];
+        let overrides =
+            ["xmpp-server.https_port=2".to_owned(), "auth.required=false".into(), "host=other.example".into()];
         let config = Config::parse(Path::new("data"), text, &overrides).expect("valid");
         assert_eq!(config.host, "other.example");
         assert_eq!(config.https_port, 2);
@@ -280,10 +283,7 @@ mod tests {
             problem("[xmpp-server]\nhtps_port = 1"),
             "xmpp-server.htps_port is not a known key; did you mean xmpp-server.https_port?"
         );
-        assert_eq!(
-            problem("[xmpserver]"),
-            "xmpserver is not a known key; did you mean xmpp-server?"
-        );
+        assert_eq!(problem("[xmpserver]"), "xmpserver is not a known key; did you mean xmpp-server?");
         assert_eq!(
             problem("[xmpp-server]\nhttps_port = 'x'"),
             "xmpp-server.https_port must be a port number from 0 to 65535."
@@ -293,10 +293,7 @@ mod tests {
             "auth.password_length_min must be a number from 8 to 128."
         );
         assert_eq!(problem("[auth]\nrequired = 'yes'"), "auth.required must be true or false.");
-        assert_eq!(
-            problem("host = 'a@b'"),
-            "host must be a domain such as \"meet.example.org\"."
-        );
+        assert_eq!(problem("host = 'a@b'"), "host must be a domain such as \"meet.example.org\".");
         assert!(problem("host = ").starts_with("conclave.toml is not valid TOML"));
         assert_eq!(
             Config::parse(Path::new("."), "", &["nonsense".into()]).expect_err("refused").to_string(),

@@ -101,9 +101,10 @@ impl Control {
             let response = match serde_json::from_slice(&line) {
                 _ if too_long => Response::failure(FailureKind::BadRequest, "The line is too long."),
                 Ok(request) => self.answer(request).await,
-                Err(error) => {
-                    Response::failure(FailureKind::BadRequest, format!("This is no request I know: {}.", error.classify_sentence()))
-                }
+                Err(error) => Response::failure(
+                    FailureKind::BadRequest,
+                    format!("This is no request I know: {}.", error.classify_sentence()),
+                ),
             };
             let mut text = serde_json::to_vec(&response)?;
             text.push(b'\n');
@@ -116,10 +117,7 @@ impl Control {
     }
 
     async fn answer(&self, request: Request) -> Response {
-        self.carry_out(request).await.map_or_else(
-            |refusal| refusal.into_response(),
-            Response::success,
-        )
+        self.carry_out(request).await.map_or_else(|refusal| refusal.into_response(), Response::success)
     }
 
     async fn carry_out(&self, request: Request) -> Result<Success, Refusal> {

@@ -184,9 +184,10 @@ impl Drive {
         let mut events = Vec::with_capacity(BATCH_MAX);
         let mut effects = Vec::new();
         loop {
-            let deadline = self.server.next_deadline().map(|at_ms| {
-                tokio::time::Instant::from_std(self.started + std::time::Duration::from_millis(at_ms))
-            });
+            let deadline = self
+                .server
+                .next_deadline()
+                .map(|at_ms| tokio::time::Instant::from_std(self.started + std::time::Duration::from_millis(at_ms)));
             let timer = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at).await,

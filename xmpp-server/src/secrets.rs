@@ -21,8 +21,8 @@ pub(crate) fn ensure_service_account(
     account: &BareJid,
 ) -> Result<(), StoreError> {
     let path = folder.join(format!("{name}.password"));
-    let secret = load_or_create(&path)
-        .map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
+    let secret =
+        load_or_create(&path).map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
     let password = Password::new(&secret).map_err(|_| StoreError::Corrupt("the password file of a service"))?;
     let current = store.credentials(account)?;
     if !current.is_some_and(|credentials| credentials.verify(&password)) {

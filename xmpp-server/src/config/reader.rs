@@ -166,10 +166,8 @@ impl Section {
             return Ok(());
         };
         let nearest = self.known.iter().min_by_key(|known| distance(known, unknown));
-        let hint = nearest.map_or_else(
-            || "please remove it.".to_owned(),
-            |nearest| format!("did you mean {}?", self.name(nearest)),
-        );
+        let hint = nearest
+            .map_or_else(|| "please remove it.".to_owned(), |nearest| format!("did you mean {}?", self.name(nearest)));
         Err(ConfigError::new(format!("{} is not a known key; {hint}", self.name(unknown))))
     }
 }
@@ -229,7 +227,9 @@ mod tests {
         }
         assert_eq!(
             table,
-            "d = 'meet.example'\ne = ['x']\nf = 'quoted'\ng = ''\n[a]\nb = 1\nc = true\n".parse::<Table>().expect("toml")
+            "d = 'meet.example'\ne = ['x']\nf = 'quoted'\ng = ''\n[a]\nb = 1\nc = true\n"
+                .parse::<Table>()
+                .expect("toml")
         );
         assert!(apply(&mut table, "d.x=1").is_err());
     }

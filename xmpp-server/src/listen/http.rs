@@ -118,7 +118,7 @@ async fn answer(State(entry): State<Entry>, request: Request) -> Response {
         "/.well-known/host-meta.json" => host_meta(entry, &request, true),
         _ if *request.method() == Method::GET || *request.method() == Method::HEAD => {
             let authority = authority(entry, &request);
-            entry.website.serve(request, &authority).await
+            entry.website.serve(request.into_parts().0, &authority).await
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "Only reading is possible here.\n").into_response(),
     }

@@ -39,14 +39,14 @@ pub(crate) fn listen_unix(path: &Path) -> io::Result<UnixListener> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = through_short_path(path, UnixListener::bind)?;
+    let listener = through_short_path(path, |path| UnixListener::bind(path))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
 /// Connects to a UNIX socket.
 pub(crate) async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
-    let stream = through_short_path(path, std::os::unix::net::UnixStream::connect)?;
+    let stream = through_short_path(path, |path| std::os::unix::net::UnixStream::connect(path))?;
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
 }
@@ -74,10 +74,7 @@ mod tests {
         let path = deep.join("x.sock");
         drop(listen_unix(&path).expect("listening"));
         let listener = listen_unix(&path).expect("the leftover is replaced");
-        assert_eq!(
-            listen_unix(&path).expect_err("taken").kind(),
-            io::ErrorKind::AddrInUse
-        );
+        assert_eq!(listen_unix(&path).expect_err("taken").kind(), io::ErrorKind::AddrInUse);
         let (connected, accepted) = tokio::join!(connect_unix(&path), listener.accept());
         connected.expect("connected");
         accepted.expect("accepted");

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt as _;
@@ -41,8 +42,8 @@ impl Website {
     }
 
     /// Answers a `GET` or `HEAD`. `authority` is the host and port the browser used.
-    pub(crate) async fn serve(&self, request: Request<Body>, authority: &str) -> Response {
-        let path = request.uri().path().to_owned();
+    pub(crate) async fn serve(&self, request: Parts, authority: &str) -> Response {
+        let path = request.uri.path().to_owned();
         let Some(place) = Place::of(&path) else {
             return not_found();
         };
@@ -68,7 +69,7 @@ impl Website {
         self.page(authority, &place).await
     }
 
-    async fn file(&self, path: &str, request: &Request<Body>) -> Response {
+    async fn file(&self, path: &str, request: &Parts) -> Response {
         let Some(root) = &self.root else {
             return no_client();
         };
@@ -76,9 +77,9 @@ impl Website {
             return not_found();
         };
         let mut inner = Request::new(Body::empty());
-        *inner.method_mut() = request.method().clone();
+        *inner.method_mut() = request.method.clone();
         *inner.uri_mut() = uri;
-        *inner.headers_mut() = request.headers().clone();
+        *inner.headers_mut() = request.headers.clone();
         let files = ServeDir::new(root).precompressed_br().precompressed_gzip().append_index_html_on_directories(false);
         let Ok(response) = files.oneshot(inner).await;
         let mut response = response.map(Body::new);
@@ -86,7 +87,7 @@ impl Website {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        let versioned = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("v=")));
+        let versioned = request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("v=")));
         headers.insert(
             header::CACHE_CONTROL,
             // The names of built assets change with their content.
@@ -206,9 +207,7 @@ impl<'a> Place<'a> {
     }
 
     fn is_in_file_folder(&self) -> bool {
-        self.candidates().any(|path| {
-            path.split_once('/').is_some_and(|(first, _)| FILE_FOLDERS.contains(&first))
-        })
+        self.candidates().any(|path| path.split_once('/').is_some_and(|(first, _)| FILE_FOLDERS.contains(&first)))
     }
 }
 
@@ -291,7 +290,7 @@ mod tests {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().expect("a path");
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("br"));
-        let response = website.serve(request, "meet.example:8443").await;
+        let response = website.serve(request.into_parts().0, "meet.example:8443").await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
@@ -329,7 +328,9 @@ mod tests {
     async fn no_path_leaves_the_folder() {
         let (folder, website) = site(&[("inner/index.html", "<html>inner</html>"), ("secret.txt", "secret")]);
         let website = Website { root: Some(folder.path().join("inner")), ..website };
-        for path in ["/../secret.txt", "/%2e%2e/secret.txt", "/a/../../secret.txt", "/..%2fsecret.txt", "/%2fetc%2fpasswd"] {
+        for path in
+            ["/../secret.txt", "/%2e%2e/secret.txt", "/a/../../secret.txt", "/..%2fsecret.txt", "/%2fetc%2fpasswd"]
+        {
             let (_, _, body) = get(&website, path).await;
             assert!(!body.contains("secret") && !body.contains("root:"), "{path}: {body}");
         }
@@ -338,7 +339,10 @@ mod tests {
     #[tokio::test]
     async fn a_jitsi_meet_folder_is_served_with_its_includes() {
         let (_folder, website) = site(&[
-            ("index.html", "<head><!--#include virtual=\"base.html\" --><script><!--#include virtual=\"/config.js\" --></script></head>"),
+            (
+                "index.html",
+                "<head><!--#include virtual=\"base.html\" --><script><!--#include virtual=\"/config.js\" --></script></head>",
+            ),
             ("base.html", "<base href=\"/\" />"),
             ("libs/app.bundle.min.js", "app"),
         ]);

@@ -54,16 +54,14 @@ pub(crate) fn upgrade(
         params: Arc::new(params),
         previd,
     };
-    upgrade
-        .protocols([SUBPROTOCOL])
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| async move {
+    upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(
+        move |socket| async move {
             if let Some((id, commands)) = driver.open(opened).await {
                 converse(socket, id, commands, &driver).await;
                 driver.input(Input::Closed(id)).await;
             }
-        })
+        },
+    )
 }
 
 /// Jitsi's client fetches the address in plain HTTP to keep load balancers awake.
@@ -287,10 +285,7 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_exactly_once() {
-        let (params, previd) = session_params(
-            "prefix=&room=R%25c3%25a9union&previd=ab_c-1&token=x",
-            &HeaderMap::new(),
-        );
+        let (params, previd) = session_params("prefix=&room=R%25c3%25a9union&previd=ab_c-1&token=x", &HeaderMap::new());
         assert_eq!(params.room.as_deref(), Some("r%c3%a9union"));
         assert_eq!(params.tenant, None, "an empty prefix is legal and means none");
         assert_eq!(previd.as_deref(), Some("ab_c-1"));

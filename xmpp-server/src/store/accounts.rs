@@ -93,14 +93,10 @@ impl Store {
     /// All accounts, by address.
     pub(crate) fn accounts(&self) -> Result<Vec<AccountEntry>, StoreError> {
         let connection = self.connection();
-        let mut statement = connection
-            .prepare("SELECT account, created_unix_s, password_set_unix_s FROM accounts ORDER BY account")?;
+        let mut statement =
+            connection.prepare("SELECT account, created_unix_s, password_set_unix_s FROM accounts ORDER BY account")?;
         let rows = statement.query_map([], |row| {
-            Ok(AccountEntry {
-                account: row.get(0)?,
-                created_unix_s: row.get(1)?,
-                password_set_unix_s: row.get(2)?,
-            })
+            Ok(AccountEntry { account: row.get(0)?, created_unix_s: row.get(1)?, password_set_unix_s: row.get(2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -151,11 +147,7 @@ pub(super) fn exists(connection: &rusqlite::Connection, account: &BareJid) -> Re
         .is_some())
 }
 
-fn upsert(
-    connection: &rusqlite::Connection,
-    account: &BareJid,
-    credentials: &Credentials,
-) -> Result<(), StoreError> {
+fn upsert(connection: &rusqlite::Connection, account: &BareJid, credentials: &Credentials) -> Result<(), StoreError> {
     connection.execute(
         UPSERT,
         (
@@ -241,10 +233,7 @@ mod tests {
         let invite = [9; 32];
         store.create_invite(&invite, Some(&ann()), unix_s() + 60).expect("made");
         let bob = BareJid::new("bob@localhost").expect("address");
-        assert_eq!(
-            store.register(&bob, &credentials("x"), &invite).expect("asked"),
-            Err(RegisterRefusal::InviteGone)
-        );
+        assert_eq!(store.register(&bob, &credentials("x"), &invite).expect("asked"), Err(RegisterRefusal::InviteGone));
         let new = credentials("new one");
         assert_eq!(store.register(&ann(), &new, &invite).expect("asked"), Ok(()));
         assert_eq!(store.credentials(&ann()).expect("read"), Some(new));

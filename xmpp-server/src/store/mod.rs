@@ -143,8 +143,7 @@ pub(crate) mod tests {
     fn writes_are_durable() {
         let (_folder, store) = store();
         let connection = store.connection();
-        let synchronous: i64 =
-            connection.pragma_query_value(None, "synchronous", |row| row.get(0)).expect("a number");
+        let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).expect("a number");
         assert_eq!(synchronous, 2, "FULL");
     }
 }
