@@ -136,9 +136,10 @@ fn av1_with_its_descriptor() {
     let came = came(&mut scene);
     check_sequence(&came, 20);
     assert_eq!(came[0].3.len(), 33, "the structure is passed on");
-    assert!(came.windows(2).all(|pair| {
-        pair[1].2.frame_number.unwrap() == pair[0].2.frame_number.unwrap().wrapping_add(1)
-    }));
+    assert!(
+        came.windows(2)
+            .all(|pair| { pair[1].2.frame_number.unwrap() == pair[0].2.frame_number.unwrap().wrapping_add(1) })
+    );
 }
 
 #[test]

@@ -332,3 +332,25 @@ fn keyframe_requests_are_passed_on_and_bounded() {
     }
     assert_eq!(scene.clients[0].keyframe_requests, 3);
 }
+
+#[test]
+fn a_keyframe_that_comes_after_what_follows_it_is_not_used() {
+    let mut scene = two();
+    scene.watch(1, &[(0, 720)], -1);
+    scene.clients[0].camera[0].on = false;
+    scene.clients[0].camera[1].on = false;
+    // The first packet of the keyframe is late; what follows was refused and is gone.
+    let mut keyframe = scene.frame(0, 2);
+    let late = keyframe.remove(0);
+    for packet in keyframe.into_iter().chain(scene.frame(0, 2)) {
+        scene.rtp(0, &packet);
+    }
+    scene.rtp(0, &late);
+    assert!(scene.clients[1].rtp.is_empty());
+    scene.pass(400_000);
+    scene.run(&[0], 20);
+    let ssrc = scene.mapping(1, 0).ssrc.0;
+    let received = scene.received(1, ssrc);
+    check_playable(&received, 0);
+    assert!(received.iter().all(|packet| packet.frame > 1));
+}

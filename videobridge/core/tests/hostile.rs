@@ -87,8 +87,12 @@ fn perform(scene: &mut Scene, of: usize, act: Act, gone: &mut [bool; 3]) {
         Act::Message(which, number) => {
             let other = scene.clients[(of + 1) % 3].id.clone();
             let text = match which {
-                0 => format!(r#"{{"colibriClass":"ReceiverVideoConstraints","lastN":{number},"defaultConstraints":{{"maxHeight":{number}}}}}"#),
-                1 => format!(r#"{{"colibriClass":"ReceiverVideoConstraints","onStageSources":["{other}-v0"],"constraints":{{"{other}-v0":{{"maxHeight":{number}}}}}}}"#),
+                0 => format!(
+                    r#"{{"colibriClass":"ReceiverVideoConstraints","lastN":{number},"defaultConstraints":{{"maxHeight":{number}}}}}"#
+                ),
+                1 => format!(
+                    r#"{{"colibriClass":"ReceiverVideoConstraints","onStageSources":["{other}-v0"],"constraints":{{"{other}-v0":{{"maxHeight":{number}}}}}}}"#
+                ),
                 2 => format!(r#"{{"colibriClass":"LastNChangedEvent","lastN":{number}}}"#),
                 3 => format!(r#"{{"colibriClass":"EndpointMessage","to":"{other}","msgPayload":{number}}}"#),
                 4 => r#"{"colibriClass":"VideoTypeMessage","videoType":"none"}"#.to_owned(),

@@ -82,9 +82,8 @@ fn steps(losses: bool) -> impl Strategy<Value = Vec<Step>> {
     } else {
         Just(0u8).boxed()
     };
-    let step = (target, prop::bool::weighted(0.1), proptest::collection::vec(fate, 6)).prop_map(
-        |(target, keyframe, fates)| Step { target, keyframe, fates },
-    );
+    let step = (target, prop::bool::weighted(0.1), proptest::collection::vec(fate, 6))
+        .prop_map(|(target, keyframe, fates)| Step { target, keyframe, fates });
     proptest::collection::vec(step, 1..200)
 }
 
