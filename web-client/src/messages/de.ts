@@ -44,6 +44,7 @@ export const de: Messages = {
     nameMissing: "Bitte schreiben Sie Ihren Namen, damit die anderen wissen, wer Sie sind.",
     join: "Teilnehmen",
     joining: "Verbinde …",
+    stillTrying: "Der Server ist noch nicht so weit. Wir versuchen es weiter; Sie müssen nichts tun.",
     microphone: "Mikrofon",
     camera: "Kamera",
     speaker: "Lautsprecher",

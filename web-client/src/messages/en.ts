@@ -46,6 +46,7 @@ export const en = {
     nameMissing: "Please write your name, so that the others know who you are.",
     join: "Join meeting",
     joining: "Joining…",
+    stillTrying: "The server is not ready yet. We keep trying; you need not do anything.",
     microphone: "Microphone",
     camera: "Camera",
     speaker: "Speaker",

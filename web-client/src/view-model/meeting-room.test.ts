@@ -5,10 +5,10 @@ import type { DemoWish } from "../../tests/demo/demo-meeting";
 import { ClientError } from "../errors";
 import { createInvite, createPasswordChange, createSignIn } from "./account";
 import { CHAT_CHARACTERS_MAX } from "./chat";
-import { TALK_RELEASE_MS, createMeetingRoom } from "./meeting-room";
+import { PATH_SETTLED_MS, TALK_RELEASE_MS, createMeetingRoom } from "./meeting-room";
 import { COALESCE_MS, TOASTS_MAX, TOAST_SHOWN_MS } from "./notices";
 import { createPreferences } from "./preferences";
-import { SILENCE_MS, createPrejoin } from "./prejoin";
+import { JOIN_SLOW_MS, SILENCE_MS, createPrejoin } from "./prejoin";
 import type { Services } from "./services";
 import { FOCUS_DWELL_MS } from "./tiles";
 
@@ -62,11 +62,22 @@ describe("who could listen", () => {
     expect(room.encryption()).toBe("direct");
     meeting.happen.setPeople((people) => [...people, { ...people[0], id: "new" } as (typeof people)[number]]);
     expect(room.encryption()).toBe("server");
+    vi.advanceTimersByTime(PATH_SETTLED_MS);
     expect(toasts()).toContain("Sound and picture pass through this server now.");
     meeting.happen.setPeople((people) => people.slice(0, 1));
     expect(room.encryption()).toBe("direct");
     meeting.happen.setPeople(() => []);
     expect(room.encryption()).toBe("none");
+  });
+
+  test("somebody who leaves a direct meeting takes the path along without a word", () => {
+    const { meeting, room, toasts } = enter({ people: 2, path: "direct" });
+    vi.advanceTimersByTime(PATH_SETTLED_MS);
+    meeting.happen.setPath("none");
+    expect(room.encryption()).toBe("server");
+    meeting.happen.setPeople(() => []);
+    vi.advanceTimersByTime(PATH_SETTLED_MS);
+    expect(toasts()).toEqual([]);
   });
 });
 
@@ -291,6 +302,17 @@ describe("before joining", () => {
     expect(prejoin.join(null)).toBe(true);
     expect(preferences.value().displayName).toBe("Ann");
     expect(meeting.phase.get().kind).toBe("joined");
+  });
+
+  test("waiting long to join is told", async () => {
+    const { meeting, prejoin } = await look("granted");
+    meeting.happen.setPhase({ kind: "joining" });
+    vi.advanceTimersByTime(JOIN_SLOW_MS - 1);
+    expect(prejoin.slow()).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(prejoin.slow()).toBe(true);
+    meeting.happen.setPhase({ kind: "idle" });
+    expect(prejoin.slow()).toBe(false);
   });
 
   test.each([

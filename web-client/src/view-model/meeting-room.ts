@@ -70,6 +70,8 @@ export interface MeetingRoomNeeds {
 
 /** Holding the space bar may bounce. */
 export const TALK_RELEASE_MS = 50;
+/** A path that lasted this long is worth a notice. */
+export const PATH_SETTLED_MS = 1_500;
 const SPEAKING_LEVEL = 0.06;
 /** Speaking this long while muted is told of, but not again within `MUTED_HINT_EVERY_MS`. */
 const MUTED_SPEAKING_MS = 900;
@@ -95,12 +97,7 @@ export function createMeetingRoom({ meeting, preferences, now, devicePixelRatio,
   onCleanup(() => clearInterval(tick));
   const elapsedS = createMemo(() => Math.max(0, Math.floor((clock() - (state().createdAt ?? joinedAt)) / 1_000)));
 
-  createEffect(
-    on(encryption, (is, was) => {
-      if (was === undefined || was === "none" || is === "none" || is === was) return;
-      notices.tell(is === "direct" ? t().notice.direct : t().notice.server, is === "direct" ? "calm" : "attention");
-    }),
-  );
+  tellWhenPathChanges();
   createEffect(
     on(reconnecting, (is, was) => {
       if (was === true && !is && phase().kind === "joined") notices.tell(t().notice.backOnline);
@@ -246,6 +243,22 @@ export function createMeetingRoom({ meeting, preferences, now, devicePixelRatio,
     },
     releaseTalk,
   };
+
+  /** The badge changes at once; the notice waits until the path has settled, so that coming and going stays quiet. */
+  function tellWhenPathChanges(): void {
+    let told = encryption();
+    createEffect(
+      on(encryption, (is) => {
+        const timer = setTimeout(() => {
+          const before = told;
+          told = is;
+          if (before === "none" || is === "none" || before === is) return;
+          notices.tell(is === "direct" ? t().notice.direct : t().notice.server, is === "direct" ? "calm" : "attention");
+        }, PATH_SETTLED_MS);
+        onCleanup(() => clearTimeout(timer));
+      }),
+    );
+  }
 
   function tellWhenMutedAndSpeaking(): void {
     const level = watch(meeting.ownLevel);

@@ -12,6 +12,9 @@ const HEARD_LEVEL = 0.03;
 /** A microphone without any sound for this long is worth a word. */
 export const SILENCE_MS = 5_000;
 
+/** Whoever waits longer than this to join is told that we keep trying. */
+export const JOIN_SLOW_MS = 5_000;
+
 export type MicrophoneFinding = "off" | "listening" | "hearing" | "silent";
 
 export interface DeviceProblem {
@@ -24,6 +27,8 @@ export interface Prejoin {
   readonly nameError: Accessor<string | undefined>;
   readonly level: Accessor<number>;
   readonly finding: Accessor<MicrophoneFinding>;
+  /** Joining takes longer than it should. */
+  readonly slow: Accessor<boolean>;
   readonly problem: Accessor<DeviceProblem | null>;
   /** The browser has not been asked for the devices yet, and would ask the person. */
   readonly mayAsk: Accessor<boolean>;
@@ -45,6 +50,18 @@ export function createPrejoin(meeting: Meeting, services: Services, permission: 
   const [nameError, setNameError] = createSignal<string>();
   const [mayAsk, setMayAsk] = createSignal(false);
   const [finding, setFinding] = createSignal<MicrophoneFinding>("off");
+
+  const phase = watch(meeting.phase);
+  const [slow, setSlow] = createSignal(false);
+  const joining = createMemo(() => phase().kind === "joining");
+  createEffect(
+    on(joining, (is) => {
+      setSlow(false);
+      if (!is) return;
+      const timer = setTimeout(() => setSlow(true), JOIN_SLOW_MS);
+      onCleanup(() => clearTimeout(timer));
+    }),
+  );
 
   const wishes = {
     microphone: preferences.value().microphoneOn && !joinSettings.startWithAudioMuted,
@@ -83,6 +100,7 @@ export function createPrejoin(meeting: Meeting, services: Services, permission: 
     nameError,
     level,
     finding,
+    slow,
     problem: createMemo(() => {
       const error = local().camera.error ?? local().microphone.error;
       return error === null ? null : problemWords(error.code);

@@ -161,6 +161,9 @@ export function PrejoinPage(props: {
             <Button type="submit" look="primary" size="large" wide disabled={joining()} data-testid="join-button">
               {joining() ? t().prejoin.joining : t().prejoin.join}
             </Button>
+            <p class={styles["lead"]} role="status" data-testid="join-status">
+              {prejoin.slow() ? t().prejoin.stillTrying : ""}
+            </p>
           </form>
           <div class={styles["drawers"]}>
             <details class={styles["more"]} data-testid="device-settings">
