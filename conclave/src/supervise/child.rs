@@ -30,6 +30,8 @@ pub(crate) async fn keep_running(
     while !*stop.borrow() {
         let started = Instant::now();
         let mut child = start(&program, &arguments())?;
+        // `wait` would close it, and a supervised process ends when its standard input does.
+        let _input = child.stdin.take();
         board.update_process(part.name(), |process| process.pid = child.id());
         tracing::debug!(part = part.name(), pid = child.id(), "started");
         let status = tokio::select! {
@@ -78,7 +80,6 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 fn start(program: &std::path::Path, arguments: &[String]) -> Result<Child, Failure> {
     tokio::process::Command::new(program)
         .args(arguments)
-        // Held open: a supervised process ends by itself when this side goes away.
         .stdin(Stdio::piped())
         .stdout(Stdio::inherit())
         // A group of its own, so that Ctrl-C in a terminal reaches the supervisor first.
