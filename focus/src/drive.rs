@@ -63,6 +63,7 @@ pub(crate) struct Drive {
     waiting: BTreeMap<u64, oneshot::Sender<Result<ConferenceIq, Fault>>>,
     next_token: u64,
     started: Instant,
+    last_reason: Option<String>,
     effects: Effects,
 }
 
@@ -82,6 +83,7 @@ impl Drive {
             waiting: BTreeMap::new(),
             next_token: 0,
             started: Instant::now(),
+            last_reason: None,
             effects: Effects::new(),
         }
     }
@@ -136,16 +138,23 @@ impl Drive {
         let now_ms = self.now_ms();
         match event {
             Event::Online { resumed: true, .. } => {
+                self.last_reason = None;
                 tracing::info!("resumed the connection to the XMPP server");
                 self.focus.resumed(now_ms);
             }
             Event::Online { jid, resumed: false } => {
+                self.last_reason = None;
                 tracing::info!("connected to the XMPP server");
                 self.focus.connected(jid, now_ms, &mut self.effects);
             }
             Event::Stanza(stanza) => self.focus.stanza(&stanza, now_ms, &mut self.effects),
             Event::Disconnected(reason) => {
-                tracing::debug!(%reason, "not connected to the XMPP server");
+                // Attempts repeat quickly; only a new reason is news.
+                let reason = reason.to_string();
+                if self.last_reason.as_ref() != Some(&reason) {
+                    tracing::warn!("not connected to the XMPP server: {reason}; trying again");
+                    self.last_reason = Some(reason);
+                }
                 self.focus.disconnected();
             }
         }

@@ -16,6 +16,7 @@ use crate::member::{Member, MucItem, Role};
 use crate::moderation::{Forced, Moderation};
 use crate::rate_limit::RateLimit;
 use crate::room::RoomState;
+use crate::sources::signaling::BRIDGE_OWNER;
 use crate::sources::source_set::SourceSet;
 use crate::sources::validation::ConferenceSources;
 use crate::stanza::element;
@@ -102,7 +103,7 @@ pub struct Conference {
     /// The meeting id.
     pub meeting_id: String,
     /// The room this is a breakout room of.
-    pub breakout_of: Option<String>,
+    pub breakout_of: Option<BareJid>,
     /// Requests that wait for us to be in the room.
     pub requesters: Vec<Requester>,
     /// Everybody but us.
@@ -125,6 +126,7 @@ pub struct Conference {
     pub alone_until_ms: Option<u64>,
     /// Whether it is over: to be forgotten.
     pub ended: bool,
+    pub(crate) metadata_seen: bool,
     pub(crate) published: Option<Element>,
     pub(crate) joined_count: u64,
     pub(crate) allocation_count: u64,
@@ -134,6 +136,10 @@ impl Conference {
     /// A presence of the room, not about us.
     pub fn member_presence(&mut self, occupant: &FullJid, presence: &Element, ctx: &mut Context<'_>) {
         let Ok(endpoint) = EndpointId::new(occupant.resource().as_str()) else { return };
+        if endpoint == BRIDGE_OWNER {
+            // Its sources could not be told from the bridge's own.
+            return;
+        }
         match presence.attr("type") {
             None => self.member_present(endpoint, occupant, presence, ctx),
             Some("unavailable") => self.member_left(&endpoint, ctx),
@@ -216,8 +222,7 @@ impl Conference {
                 session.signaling.forget(endpoint.as_str());
             }
         }
-        if self.participants.is_empty() && !was_moving {
-            self.stop(ctx);
+        if !was_moving && self.stop_if_empty(ctx) {
             return;
         }
         if had_session {
@@ -274,6 +279,15 @@ impl Conference {
         }
     }
 
+    /// Ends the conference when nobody is in it and no breakout room leads back to it. Whether it ended.
+    pub fn stop_if_empty(&mut self, ctx: &mut Context<'_>) -> bool {
+        let is_over = self.participants.is_empty() && !ctx.breakouts.contains_key(&self.room);
+        if is_over {
+            self.stop(ctx);
+        }
+        is_over
+    }
+
     /// Ends the conference: sessions on the bridge expire, we leave the room. Participants see us leave.
     pub fn stop(&mut self, ctx: &mut Context<'_>) {
         if self.ended {
@@ -286,10 +300,13 @@ impl Conference {
 
     /// Does what is due.
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
-        let due = |at: Option<u64>| at.is_some_and(|at| at <= ctx.now_ms);
-        if due(self.empty_until_ms) && self.participants.is_empty() {
-            self.stop(ctx);
-            return;
+        let now_ms = ctx.now_ms;
+        let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
+        if due(self.empty_until_ms) {
+            self.empty_until_ms = None;
+            if self.stop_if_empty(ctx) {
+                return;
+            }
         }
         if due(self.alone_until_ms) {
             self.alone_until_ms = None;

@@ -161,6 +161,8 @@ pub struct Context<'a> {
     pub random: &'a mut dyn Randomness,
     /// Counters.
     pub counters: &'a mut Counters,
+    /// Main rooms that have breakout rooms, and how many.
+    pub breakouts: &'a BTreeMap<BareJid, usize>,
     /// Where effects go.
     pub out: &'a mut Effects,
 }

@@ -66,6 +66,8 @@ pub struct Focus {
     deadlines: BTreeMap<BareJid, u64>,
     queue: BTreeSet<(u64, BareJid)>,
     counters: Counters,
+    /// Main rooms with breakout rooms: how many.
+    breakouts: BTreeMap<BareJid, usize>,
 }
 
 /// The parts of the focus that a conference may use, apart from the conferences.
@@ -80,6 +82,7 @@ macro_rules! context {
             replies: &mut $self.replies,
             random: &mut *$self.random,
             counters: &mut $self.counters,
+            breakouts: &$self.breakouts,
             out: $out,
         }
     };
@@ -103,6 +106,7 @@ impl Focus {
             deadlines: BTreeMap::new(),
             queue: BTreeSet::new(),
             counters: Counters::default(),
+            breakouts: BTreeMap::new(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Focus {
         }
         self.deadlines.clear();
         self.queue.clear();
+        self.breakouts.clear();
     }
 
     fn join_brewery(&mut self, me: &FullJid, now_ms: u64, out: &mut Effects) {
@@ -237,11 +242,17 @@ impl Focus {
         }
         let stats = presence.get_child("stats", ns::COLIBRI).cloned().map(BridgeStats::try_from);
         let Some(Ok(stats)) = stats else { return };
-        match self.pool.advertise(occupant, &stats, &self.config.bridge, now_ms) {
+        let real_jid = MucItem::from_presence(presence).real_jid;
+        match self.pool.advertise(occupant, real_jid.as_ref(), &stats, &self.config.bridge, now_ms) {
             PoolChange::Added(_) => {
                 tracing::info!(bridge = occupant.resource().as_str(), "a bridge is available");
                 self.check_health(me, now_ms, out);
                 self.each_conference(me, now_ms, out, Conference::bridge_appeared);
+            }
+            PoolChange::Restarted(bridge) => {
+                tracing::info!(bridge = bridge.resource().as_str(), "a bridge was restarted");
+                self.check_health(me, now_ms, out);
+                self.each_conference_on(&bridge, me, now_ms, out, |conference, ctx| conference.move_all(false, ctx));
             }
             PoolChange::ShuttingDown(bridge) => {
                 self.each_conference_on(&bridge, me, now_ms, out, |conference, ctx| conference.move_all(true, ctx));
@@ -641,8 +652,10 @@ impl Focus {
         act: impl FnOnce(&mut Conference, &mut Context<'_>),
     ) {
         let Some(conference) = self.conferences.get_mut(room) else { return };
+        let was_breakout_of = conference.breakout_of.clone();
         act(conference, &mut context!(self, me, now_ms, out));
         let deadline_ms = conference.deadline_ms();
+        let is_breakout_of = conference.breakout_of.clone().filter(|_| !conference.ended);
         if conference.ended {
             self.conferences.remove(room);
         }
@@ -652,6 +665,32 @@ impl Focus {
         if let Some(at) = deadline_ms.filter(|_| self.conferences.contains_key(room)) {
             self.deadlines.insert(room.clone(), at);
             self.queue.insert((at, room.clone()));
+        }
+        if was_breakout_of != is_breakout_of {
+            self.count_breakout(was_breakout_of, is_breakout_of, me, now_ms, out);
+        }
+    }
+
+    /// A breakout room came or went: its main room stays open as long as there is one.
+    fn count_breakout(
+        &mut self,
+        old: Option<BareJid>,
+        new: Option<BareJid>,
+        me: &FullJid,
+        now_ms: u64,
+        out: &mut Effects,
+    ) {
+        if let Some(main) = new {
+            *self.breakouts.entry(main).or_default() += 1;
+        }
+        let Some(main) = old else { return };
+        let Some(count) = self.breakouts.get_mut(&main) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.breakouts.remove(&main);
+            self.with_conference(&main, me, now_ms, out, |conference, ctx| {
+                conference.stop_if_empty(ctx);
+            });
         }
     }
 

@@ -236,6 +236,7 @@ impl Conference {
 
     /// A snapshot of the room's metadata.
     pub fn metadata_changed(&mut self, metadata: &Metadata, ctx: &mut Context<'_>) {
+        self.metadata_seen = true;
         if let Some(policy) = metadata.start_muted {
             self.moderation.start_muted = policy;
         }

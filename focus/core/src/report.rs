@@ -104,7 +104,7 @@ impl Conference {
         let mut value = json!({
             "state": state,
             "meeting_id": self.meeting_id,
-            "breakout_of": self.breakout_of,
+            "breakout_of": self.breakout_of.as_ref().map(|room| room.as_str()),
             "age_s": now_ms.saturating_sub(self.created_ms) / 1_000,
             "participants": self.participants.len(),
             "bridge": self.bridge.as_ref().map(|b| json!({

@@ -56,7 +56,7 @@ pub struct Joining {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomInfo {
     meeting_id: Option<String>,
-    breakout_of: Option<String>,
+    breakout_of: Option<BareJid>,
     presets: bool,
 }
 
@@ -97,6 +97,7 @@ impl Conference {
             empty_until_ms: None,
             alone_until_ms: None,
             ended: false,
+            metadata_seen: false,
             published: None,
             joined_count: 0,
             allocation_count: 0,
@@ -222,7 +223,7 @@ impl Conference {
             self.meeting_id = meeting_id;
         }
         self.breakout_of = info.breakout_of;
-        if info.presets {
+        if info.presets && !self.metadata_seen {
             self.state = RoomState::AwaitingMetadata { until_ms: ctx.now_ms + METADATA_TIMEOUT_MS };
         } else {
             self.joined(ctx);
@@ -347,7 +348,9 @@ fn read_form(query: &Element) -> RoomInfo {
     let truth = |var: &str| matches!(fields.get(var).map(String::as_str), Some("1" | "true"));
     RoomInfo {
         meeting_id: text("muc#roominfo_meetingId"),
-        breakout_of: text("muc#roominfo_breakout_main_room").filter(|_| truth("muc#roominfo_isbreakout")),
+        breakout_of: text("muc#roominfo_breakout_main_room")
+            .filter(|_| truth("muc#roominfo_isbreakout"))
+            .and_then(|room| room.parse().ok()),
         presets: truth("muc#roominfo_conference_presets_service_enabled"),
     }
 }

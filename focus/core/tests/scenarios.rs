@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `config KEY=VALUE …` | settings, before `start` |
 //! | `start` | connects; the server answers |
-//! | `bridge NAME KEY=VALUE …` | a bridge advertises itself |
+//! | `bridge NAME KEY=VALUE …` | a bridge is started and advertises itself |
 //! | `bridge NAME leaves` | it leaves the brewery |
 //! | `manual WHAT` / `auto WHAT` | whether `room`, `bridge`, `features`, `health` are answered by themselves (they are at first) |
 //! | `request WHO KEY=VALUE …` | WHO asks for the conference through the proxy |
@@ -44,6 +44,7 @@ struct Player {
     bound: BTreeMap<String, String>,
     manual: BTreeSet<String>,
     next_id: u64,
+    bridges_started: u64,
     line: String,
 }
 
@@ -57,6 +58,7 @@ fn play(name: &str) {
         bound: BTreeMap::from([("R".to_owned(), ROOM.to_owned()), ("B".to_owned(), BREWERY.to_owned())]),
         manual: BTreeSet::new(),
         next_id: 0,
+        bridges_started: 0,
         line: String::new(),
     };
     for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
@@ -115,6 +117,7 @@ impl Player {
                 "rewriting" => self.config.ssrc_rewriting = value == "on",
                 "json" => self.config.json_sources = value == "on",
                 "audio_senders" => self.config.sources.audio_senders_max = value.parse().unwrap(),
+                "restarts" => self.config.restart_limits.requests_max = value.parse().unwrap(),
                 "members" => self.config.members_max = value.parse().unwrap(),
                 "conferences" => self.config.conferences_max = value.parse().unwrap(),
                 "login" => {
@@ -144,8 +147,12 @@ impl Player {
 
     fn bridge(&mut self, name: &str, stats: &BTreeMap<String, String>) {
         let stats: String = stats.iter().map(|(k, v)| format!("<stat name='{k}' value='{v}'/>")).collect();
+        self.bridges_started += 1;
         self.receive(&format!(
-            "<presence from='{BREWERY}/{name}'><stats xmlns='http://jitsi.org/protocol/colibri'>{stats}</stats></presence>"
+            "<presence from='{BREWERY}/{name}'><stats xmlns='http://jitsi.org/protocol/colibri'>{stats}</stats>\
+             <x xmlns='http://jabber.org/protocol/muc#user'><item role='participant' affiliation='none' \
+             jid='jvb@auth.meet.x/{}'/></x></presence>",
+            self.bridges_started
         ));
     }
 
@@ -441,4 +448,8 @@ scenarios! {
     secure_domain
     room_troubles
     wrong_requests
+    xml_sources
+    limits
+    breakout
+    odd_members
 }

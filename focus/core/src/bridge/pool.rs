@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use jid::FullJid;
+use jid::{FullJid, Jid};
 use protocol::presence::bridge_stats::BridgeStats;
 
 use super::health::Health;
@@ -16,6 +16,8 @@ pub const RECENT_ADDITIONS_MAX: usize = 1_000;
 pub struct Bridge {
     /// Address in the brewery room; bridges are told apart by it.
     pub occupant: FullJid,
+    /// Real address: a bridge that comes back under another one was restarted and has forgotten everything.
+    pub real_jid: Option<Jid>,
     /// Reported load, 0 to 1 and above.
     pub stress: f64,
     /// Reported stress per participant.
@@ -45,6 +47,7 @@ impl Bridge {
     fn new(occupant: FullJid) -> Self {
         Self {
             occupant,
+            real_jid: None,
             stress: 0.0,
             average_participant_stress: None,
             graceful_shutdown: false,
@@ -111,6 +114,8 @@ impl Bridge {
 pub enum PoolChange {
     /// A new bridge.
     Added(FullJid),
+    /// One that was started anew without leaving.
+    Restarted(FullJid),
     /// One that is to be left at once.
     ShuttingDown(FullJid),
     /// Only numbers.
@@ -132,11 +137,20 @@ impl BridgePool {
     pub fn advertise(
         &mut self,
         occupant: &FullJid,
+        real_jid: Option<&Jid>,
         stats: &BridgeStats,
         config: &BridgeConfig,
         now_ms: u64,
     ) -> PoolChange {
         if let Some(bridge) = self.bridges.get_mut(occupant) {
+            if bridge.real_jid.is_some() && real_jid.is_some() && bridge.real_jid.as_ref() != real_jid {
+                let mut fresh = Bridge::new(occupant.clone());
+                fresh.real_jid = real_jid.cloned();
+                fresh.update(stats);
+                fresh.health.first_check(now_ms);
+                *bridge = fresh;
+                return PoolChange::Restarted(occupant.clone());
+            }
             let was = bridge.shutting_down;
             bridge.update(stats);
             return if bridge.shutting_down && !was {
@@ -149,6 +163,7 @@ impl BridgePool {
             return PoolChange::Ignored;
         }
         let mut bridge = Bridge::new(occupant.clone());
+        bridge.real_jid = real_jid.cloned();
         bridge.update(stats);
         bridge.health.first_check(now_ms);
         self.bridges.insert(occupant.clone(), bridge);
@@ -213,19 +228,19 @@ mod tests {
         let config = BridgeConfig::default();
         let mut pool = BridgePool::default();
         let stats = BridgeStats::default().with("stress_level", 0.1).with("version", "2").with("release", "r");
-        assert_eq!(pool.advertise(&jid(1), &stats, &config, 0), PoolChange::Added(jid(1)));
+        assert_eq!(pool.advertise(&jid(1), None, &stats, &config, 0), PoolChange::Added(jid(1)));
         let bridge = pool.get_mut(&jid(1)).unwrap();
         assert_eq!(bridge.version.as_deref(), Some("2-r"));
         bridge.endpoint_added(&config, 0);
         assert!((bridge.corrected_stress(&config, 19_999) - 0.11).abs() < 1e-9);
         assert!((bridge.corrected_stress(&config, 20_000) - 0.1).abs() < 1e-9);
         let ending = BridgeStats::default().with("shutting_down", true);
-        assert_eq!(pool.advertise(&jid(1), &ending, &config, 0), PoolChange::ShuttingDown(jid(1)));
-        pool.advertise(&jid(1), &stats, &config, 0);
+        assert_eq!(pool.advertise(&jid(1), None, &ending, &config, 0), PoolChange::ShuttingDown(jid(1)));
+        pool.advertise(&jid(1), None, &stats, &config, 0);
         assert!(pool.get(&jid(1)).unwrap().shutting_down, "sticky");
         pool.remove(&jid(1));
         assert_eq!(pool.lost, 0);
-        pool.advertise(&jid(2), &stats, &config, 0);
+        pool.advertise(&jid(2), None, &stats, &config, 0);
         pool.remove(&jid(2));
         assert_eq!(pool.lost, 1);
     }
@@ -235,9 +250,9 @@ mod tests {
         let config = BridgeConfig { bridges_max: 2, ..BridgeConfig::default() };
         let mut pool = BridgePool::default();
         for n in 0..2 {
-            pool.advertise(&jid(n), &BridgeStats::default(), &config, 0);
+            pool.advertise(&jid(n), None, &BridgeStats::default(), &config, 0);
         }
-        assert_eq!(pool.advertise(&jid(9), &BridgeStats::default(), &config, 0), PoolChange::Ignored);
+        assert_eq!(pool.advertise(&jid(9), None, &BridgeStats::default(), &config, 0), PoolChange::Ignored);
         let bridge = pool.get_mut(&jid(0)).unwrap();
         for _ in 0..RECENT_ADDITIONS_MAX + 5 {
             bridge.endpoint_added(&config, 0);

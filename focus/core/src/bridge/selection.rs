@@ -78,7 +78,7 @@ mod tests {
                     },
                 };
             }
-            pool.advertise(&jid(words[0]), &stats, &config, 0);
+            pool.advertise(&jid(words[0]), None, &stats, &config, 0);
             if words.contains(&"failed") {
                 pool.get_mut(&jid(words[0])).unwrap().health.fail(60_000, 0);
             }
