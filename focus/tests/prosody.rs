@@ -307,8 +307,10 @@ async fn a_call_over_prosody() {
     assert!(metrics.contains("jitsi_jicofo_jingle_session_accept_received_total 2"), "{metrics}");
     let (status, _) = http(directory.path(), "OPTIONS", "/conference-request/v1", "").unwrap();
     assert_eq!(status, 200);
-    let (status, _) = http(directory.path(), "POST", "/conference-request/v1", "{").unwrap();
-    assert_eq!(status, 400);
+    for (body, expected) in [("{".to_owned(), 400), ("{}".to_owned(), 400), (" ".repeat(70_000), 413)] {
+        let (status, text) = http(directory.path(), "POST", "/conference-request/v1", &body).unwrap();
+        assert_eq!(status, expected, "{text}");
+    }
 }
 
 #[test]

@@ -250,3 +250,134 @@ impl ColibriFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Codecs;
+    use crate::features::Features;
+    use protocol::ids::Ssrc;
+
+    fn payload(iq: &str) -> Element {
+        let iq: Element = iq.trim().parse().unwrap();
+        iq.children().next().unwrap().clone()
+    }
+
+    /// Attributes and children in any order; tracing, which is optional, left out.
+    fn canonical(element: &Element) -> String {
+        let mut attributes: Vec<String> =
+            element.attrs().into_iter().map(|((_, name), value)| format!("{name}={value:?}")).collect();
+        attributes.sort();
+        let mut children: Vec<String> =
+            element.children().filter(|e| e.name() != "traceparent").map(canonical).collect();
+        children.sort();
+        let text: String = element.texts().collect();
+        format!("{{{}}}{}[{}]({}){text}", element.ns(), element.name(), attributes.join(" "), children.join(","))
+    }
+
+    #[test]
+    fn creating_equals_the_recorded_request() {
+        let recorded = payload(include_str!("../fixtures/colibri-create.xml"));
+        let features = Features::from_query(&include_str!("../fixtures/disco-client.xml").trim().parse().unwrap());
+        let room: BareJid = recorded.attr("name").unwrap().parse().unwrap();
+        let request = NewEndpoint {
+            meeting_id: recorded.attr("meeting-id").unwrap(),
+            first: Some((&room, false)),
+            endpoint: &EndpointId::new("058175c9").unwrap(),
+            stats_id: Some("Adrienne-xgM"),
+            offer: &Offer::new(&features, &Codecs::default(), false),
+            sources: &SourceSet::default(),
+            ssrc_rewriting: true,
+            private_addresses: false,
+            force_mute: ForceMute::default(),
+        };
+        assert_eq!(canonical(&request.to_element()), canonical(&recorded));
+    }
+
+    #[test]
+    fn updating_equals_the_recorded_request() {
+        let recorded = payload(include_str!("../fixtures/colibri-update.xml"));
+        let accept: Element =
+            include_str!("../../../protocol/fixtures/jingle-session-accept.xml").trim().parse().unwrap();
+        let jingle = accept.get_child("jingle", ns::JINGLE).unwrap().clone();
+        let jingle = protocol::jingle::session::Jingle::try_from(jingle).unwrap();
+        let set = SourceSet::from_contents(&jingle.contents).unwrap();
+        let request = update_endpoint(
+            recorded.attr("meeting-id").unwrap(),
+            &EndpointId::new("058175c9").unwrap(),
+            Some("Adrienne-xgM"),
+            jingle.contents[0].transport(),
+            Some(&set),
+            None,
+        );
+        assert_eq!(canonical(&request), canonical(&recorded));
+    }
+
+    #[test]
+    fn recorded_allocation() {
+        let recorded = payload(include_str!("../fixtures/colibri-created.xml"));
+        let id = recorded.get_child("endpoint", ns::COLIBRI2).unwrap().attr("id").unwrap().to_owned();
+        let allocated = allocated(&recorded, &EndpointId::new(&id).unwrap()).unwrap();
+        assert!(!allocated.sctp);
+        assert!(allocated.transport.has_child("web-socket", ns::COLIBRI));
+        let facts = &allocated.feedback.sources[&Ssrc(2_306_149_258)];
+        assert_eq!((facts.media, facts.msid.as_deref()), (Media::Video, Some("mixedmslabel mixedlabelvideo0")));
+        assert_eq!(super::allocated(&recorded, &EndpointId::new("other").unwrap()), None);
+    }
+
+    #[test]
+    fn feedback_sources_are_bounded() {
+        let sources: String = (1..=FEEDBACK_SOURCES_MAX + 5)
+            .map(|ssrc| format!("<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='{ssrc}'/>"))
+            .collect();
+        let modified: Element = format!(
+            "<conference-modified xmlns='jitsi:colibri2'><endpoint id='a'><transport>\
+             <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'/></transport></endpoint>\
+             <sources><media-source type='audio'>{sources}</media-source></sources></conference-modified>"
+        )
+        .parse()
+        .unwrap();
+        let allocated = allocated(&modified, &EndpointId::new("a").unwrap()).unwrap();
+        assert_eq!(allocated.feedback.sources.len(), FEEDBACK_SOURCES_MAX);
+    }
+
+    #[test]
+    fn what_errors_mean() {
+        for (condition, details, failure) in [
+            ("bad-request", "", ColibriFailure::BadRequest),
+            ("item-not-found", "", ColibriFailure::BridgeGone),
+            (
+                "item-not-found",
+                "<error xmlns='jitsi:colibri2' reason='conference_not_found'/>",
+                ColibriFailure::ConferenceNotFound,
+            ),
+            (
+                "item-not-found",
+                "<error xmlns='jitsi:colibri2' reason='unknown_endpoint'/><endpoint xmlns='jitsi:colibri2' id='ab'/>",
+                ColibriFailure::UnknownEndpoint(Some("ab".into())),
+            ),
+            (
+                "conflict",
+                "<error xmlns='jitsi:colibri2' reason='conference_already_exists'/>",
+                ColibriFailure::ConferenceAlreadyExists,
+            ),
+            ("conflict", "", ColibriFailure::Conflict),
+            (
+                "service-unavailable",
+                "<error xmlns='jitsi:colibri2' reason='graceful_shutdown'/>",
+                ColibriFailure::GracefulShutdown,
+            ),
+            ("service-unavailable", "", ColibriFailure::Other),
+            ("feature-not-implemented", "", ColibriFailure::FeatureNotImplemented),
+            ("internal-server-error", "", ColibriFailure::Other),
+        ] {
+            let error: Element = format!(
+                "<error xmlns='jabber:client' type='cancel'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>why</text>{details}</error>"
+            )
+            .parse()
+            .unwrap();
+            assert_eq!(ColibriFailure::from_error(&error), failure, "{condition} {details}");
+        }
+    }
+}

@@ -115,6 +115,17 @@ impl PendingReplies {
         self.pending.clear();
     }
 
+    /// Waits for one more reply. The id to ask with, or `None` when too many are waited for.
+    pub fn expect(&mut self, to: Jid, deadline_ms: u64, awaited: Awaited) -> Option<String> {
+        if self.pending.len() >= REPLIES_MAX {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.pending.insert(number, Pending { to, deadline_ms, awaited });
+        Some(format!("{}-{number}", self.prefix))
+    }
+
     /// The connection was away for a while: everybody gets the full time again.
     pub fn prolong(&mut self, deadline_ms: u64) {
         for pending in self.pending.values_mut() {
@@ -176,15 +187,11 @@ impl Context<'_> {
     /// Sends an IQ request and remembers what its reply is for.
     pub fn request(&mut self, kind: &str, to: impl Into<Jid>, payload: Element, awaited: Awaited) {
         let to = to.into();
-        if self.replies.pending.len() >= REPLIES_MAX {
-            return;
-        }
-        let number = self.replies.next;
-        self.replies.next += 1;
-        let id = format!("{}-{number}", self.replies.prefix);
-        self.send(stanza::iq(kind, &to, &id, payload));
         let deadline_ms = self.now_ms + self.config.reply_timeout_ms;
-        self.replies.pending.insert(number, Pending { to, deadline_ms, awaited });
+        match self.replies.expect(to.clone(), deadline_ms, awaited) {
+            Some(id) => self.send(stanza::iq(kind, &to, &id, payload)),
+            None => tracing::warn!("a request is not sent: {REPLIES_MAX} replies are waited for already"),
+        }
     }
 
     /// Answers an IQ request.
@@ -194,5 +201,29 @@ impl Context<'_> {
             Err(fault) => stanza::error(request, &fault),
         };
         self.out.extend(stanza.map(Effect::Send));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_come_from_whom_was_asked_and_are_bounded() {
+        let to: Jid = "b@x/jvb".parse().unwrap();
+        let mut replies = PendingReplies::default();
+        replies.restart("p".into());
+        let id = replies.expect(to.clone(), 15, Awaited::Notice).unwrap();
+        assert_eq!(replies.take(&id, &"b@x/other".parse().unwrap()), None);
+        assert_eq!(replies.take(&id, &to), Some(Awaited::Notice));
+        assert_eq!(replies.take(&id, &to), None, "answered once");
+        for _ in 0..REPLIES_MAX {
+            assert!(replies.expect(to.clone(), 15, Awaited::Expiry).is_some());
+        }
+        assert_eq!(replies.expect(to.clone(), 15, Awaited::Expiry), None);
+        assert_eq!((replies.take_overdue(14), replies.take_overdue(15)), (None, Some(Awaited::Expiry)));
+        replies.restart("q".into());
+        assert_eq!(replies.deadline_ms(), None);
+        assert_eq!(replies.take("p-5", &to), None, "ids of the old connection mean nothing");
     }
 }

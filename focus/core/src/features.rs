@@ -223,6 +223,29 @@ mod tests {
     }
 
     #[test]
+    fn cache_and_answers_are_bounded() {
+        let mut cache = CapsCache::default();
+        for number in 0..=CAPS_MAX {
+            let query: Element = format!(
+                "<query xmlns='http://jabber.org/protocol/disco#info'><feature var='urn:number:{number}'/></query>"
+            )
+            .parse()
+            .unwrap();
+            let hash = hash_caps(verification_string(&query).as_bytes(), Algo::Sha_1).unwrap();
+            cache.learn(&Caps { node: String::new(), ver: hash.to_base64() }, &query);
+            assert!(!cache.is_empty() && cache.len() <= CAPS_MAX);
+        }
+        assert_eq!(cache.len(), 1, "a full cache starts anew");
+        let padding: String = (0..FEATURES_MAX).map(|n| format!("<feature var='urn:pad:{n}'/>")).collect();
+        let query: Element = format!(
+            "<query xmlns='http://jabber.org/protocol/disco#info'>{padding}<feature var='urn:ietf:rfc:4588'/></query>"
+        )
+        .parse()
+        .unwrap();
+        assert!(!Features::from_query(&query).rtx, "what comes after the bound is not read");
+    }
+
+    #[test]
     fn recorded_client() {
         let query: Element = include_str!("../fixtures/disco-client.xml").trim().parse().unwrap();
         let caps = Caps {

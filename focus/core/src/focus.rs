@@ -130,6 +130,9 @@ impl Focus {
     pub fn resumed(&mut self, now_ms: u64) {
         self.online = true;
         self.replies.prolong(now_ms + self.config.reply_timeout_ms);
+        let Some(me) = self.me.clone() else { return };
+        // Nothing is sent: only what is waited for changes.
+        self.each_conference(&me, now_ms, &mut Effects::new(), Conference::prolong);
     }
 
     /// The connection broke. It may be resumed, so everything is kept.

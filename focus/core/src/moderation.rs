@@ -188,8 +188,7 @@ impl Conference {
         if let Some(whitelists) = &change.whitelists {
             for (media, list) in whitelists {
                 if let Some(kind) = kind_of(media) {
-                    let list = list.iter().filter_map(|jid| jid.parse().ok()).take(WHITELIST_MAX).collect();
-                    self.moderation.whitelists.insert(kind, list);
+                    self.moderation.whitelists.insert(kind, whitelist(list));
                 }
             }
         }
@@ -255,11 +254,29 @@ fn can_be_muted(participant: &Participant) -> bool {
     }
 }
 
+fn whitelist(list: &[String]) -> BTreeSet<FullJid> {
+    list.iter().filter_map(|jid| jid.parse().ok()).take(WHITELIST_MAX).collect()
+}
+
 fn kind_of(media: &str) -> Option<Kind> {
     match media.to_ascii_lowercase().as_str() {
         "audio" => Some(Kind::Audio),
         "video" => Some(Kind::Video),
         "desktop" => Some(Kind::Desktop),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_bounded_and_skip_what_is_no_occupant() {
+        let mut list: Vec<String> = (0..WHITELIST_MAX + 5).map(|n| format!("r@c.x/n{n}")).collect();
+        assert_eq!(whitelist(&list).len(), WHITELIST_MAX);
+        list.truncate(2);
+        list.push("r@c.x".to_owned());
+        assert_eq!(whitelist(&list).len(), 2);
     }
 }

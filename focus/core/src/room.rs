@@ -243,6 +243,13 @@ impl Conference {
         self.invite_all(ctx);
     }
 
+    /// The connection was away for a while: the server gets the full time again.
+    pub fn prolong(&mut self, ctx: &mut Context<'_>) {
+        if let RoomState::Joining(joining) = &mut self.state {
+            joining.until_ms = ctx.now_ms + ctx.config.reply_timeout_ms;
+        }
+    }
+
     /// Somebody wants this conference.
     pub fn requested(&mut self, requester: Requester, ctx: &mut Context<'_>) {
         if self.empty_until_ms.is_some() {

@@ -15,6 +15,8 @@
 //! | `join WHO KEY=VALUE …` / `leave WHO` | presence in the room |
 //! | `accept WHO audio=1 video=2,3` | session-accept with sources; two videos are a stream and its retransmissions |
 //! | `sources add\|remove WHO audio=1 …` | source-add, source-remove |
+//! | `restart WHO` | session-terminate with the wish for a new session |
+//! | `repeat N COMMAND; COMMAND` | several times |
 //! | `recv XML` | the focus receives a stanza |
 //! | `send PATTERN` | the next stanza of the focus has these attributes and, in order, these children; `<no-x/>`: no child x |
 //! | `silent` | the focus has sent nothing else |
@@ -98,6 +100,22 @@ impl Player {
             )),
             "accept" => self.jingle("session-accept", words[1], &pairs(&words[2..])),
             "sources" => self.jingle(&format!("source-{}", words[1]), words[2], &pairs(&words[3..])),
+            "restart" => {
+                let who = words[1];
+                self.next_id += 1;
+                self.receive(&format!(
+                    "<iq type='set' id='restart-{}' from='{ROOM}/{who}'><jingle xmlns='urn:xmpp:jingle:1' \
+                     action='session-terminate' sid='{{{who}.sid}}'><bridge-session \
+                     xmlns='http://jitsi.org/protocol/focus' id='{{{who}.bridge}}' restart='true'/></jingle></iq>",
+                    self.next_id
+                ));
+            }
+            "repeat" => {
+                let (times, commands) = rest.split_once(' ').unwrap();
+                for _ in 0..times.parse::<usize>().unwrap() {
+                    commands.split(';').for_each(|command| self.command(command.trim()));
+                }
+            }
             "recv" => self.receive(rest),
             "send" => self.expect(rest),
             "silent" => assert!(self.sent.is_empty(), "{}: but sent {:#?}", self.line, self.sent_text()),
