@@ -8,15 +8,12 @@
  * CHROMIUM names the browser (default /usr/bin/chromium). Exit code 1 when anything was found.
  */
 import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { build } from "vite";
+import { serveDemo } from "./serve-demo.mjs";
 
 const require = createRequire(import.meta.url);
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const argument = (name) => {
   const at = process.argv.indexOf(name);
   return at < 0 ? null : process.argv[at + 1];
@@ -137,45 +134,7 @@ async function changePassword(page, current, next, repeat, then) {
 
 const axe = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 if (out !== null) await mkdir(out, { recursive: true });
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "media-src 'self' blob:",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'self'",
-].join("; ");
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-
-/** The built demo, in memory, at a port of its own. */
-async function serveDemo() {
-  const { output } = await build({
-    root,
-    configFile: path.join(root, "vite.config.ts"),
-    logLevel: "error",
-    build: { write: false, rollupOptions: { input: path.join(root, "tests/demo/demo.html") } },
-  });
-  const files = new Map(output.map((part) => [`/${part.fileName}`, part.type === "chunk" ? part.code : part.source]));
-  files.set("/favicon.svg", await readFile(path.join(root, "public/favicon.svg")));
-  const serving = createServer((request, response) => {
-    const name = new URL(request.url, "http://localhost").pathname;
-    const content = files.get(name);
-    response.writeHead(content === undefined ? 404 : 200, {
-      "content-type": TYPES[path.extname(name)] ?? "application/octet-stream",
-      "content-security-policy": POLICY,
-      "x-content-type-options": "nosniff",
-    });
-    response.end(content);
-  });
-  await new Promise((resolve) => serving.listen(0, "127.0.0.1", resolve));
-  return serving;
-}
-
-const server = await serveDemo();
-const origin = `http://127.0.0.1:${server.address().port}`;
+const { server, origin } = await serveDemo();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 let problems = 0;
 let looked = 0;

@@ -25,6 +25,7 @@ export function ChatPanel(props: { readonly room: MeetingRoom }): JSX.Element {
     const id = chat.privateTo();
     return id === null ? null : (props.room.participants().find((person) => person.id === id)?.displayName ?? t().somebody);
   });
+  const nameOf = (id: string): string => props.room.participants().find((person) => person.id === id)?.displayName ?? t().somebody;
   const toEnd = (): void => {
     if (log !== undefined) log.scrollTop = log.scrollHeight;
   };
@@ -61,7 +62,7 @@ export function ChatPanel(props: { readonly room: MeetingRoom }): JSX.Element {
           }
         >
           <ol>
-            <For each={chat.messages()}>{(message, index) => <Message message={message} before={chat.messages()[index() - 1]} />}</For>
+            <For each={chat.messages()}>{(message, index) => <Message message={message} before={chat.messages()[index() - 1]} nameOf={nameOf} />}</For>
           </ol>
         </Show>
       </div>
@@ -117,7 +118,7 @@ export function ChatPanel(props: { readonly room: MeetingRoom }): JSX.Element {
   );
 }
 
-function Message(props: { readonly message: ChatMessage; readonly before: ChatMessage | undefined }): JSX.Element {
+function Message(props: { readonly message: ChatMessage; readonly before: ChatMessage | undefined; readonly nameOf: (id: string) => string }): JSX.Element {
   const first = (): boolean => {
     const { before, message } = props;
     return (
@@ -146,7 +147,7 @@ function Message(props: { readonly message: ChatMessage; readonly before: ChatMe
             <b>{props.message.mine ? t().you : props.message.displayName || t().guest}</b>
             <time dateTime={new Date(props.message.sentAt).toISOString()}>{time()}</time>
             <Show when={props.message.privateWith !== null}>
-              <span class={styles["private"]}>{props.message.mine ? t().chat.privateTo(props.message.displayName) : t().chat.privateFrom}</span>
+              <span class={styles["private"]}>{props.message.mine ? t().chat.privateTo(props.nameOf(props.message.privateWith ?? "")) : t().chat.privateFrom}</span>
             </Show>
           </p>
         </Show>

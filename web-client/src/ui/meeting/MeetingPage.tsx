@@ -179,7 +179,7 @@ function EndedPage(props: { readonly reason: EndReason; readonly onRejoin: () =>
       case "kicked":
         return { title: ended.kicked, text: reason.by === null ? ended.kickedText : ended.kickedBy(reason.by), said: reason.text };
       case "closed":
-        return { title: ended.closed, text: ended.closedText, said: reason.text };
+        return { title: ended.closed, text: ended.closedText };
       case "failed":
         return { title: ended.failed, text: t().error[reason.error.code], said: reason.error.serverText };
     }
