@@ -1,7 +1,7 @@
 // Real Chromium and Firefox with fake devices, behind one small face.
 
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -77,12 +77,12 @@ export async function launchFirefox(stack) {
     "network.connectivity-service.enabled": false,
     "browser.safebrowsing.update.enabled": false,
   };
-  await writeFile(path.join(profile, "user.js"), Object.entries(preferences).map(([key, value]) => `user_pref(${JSON.stringify(key)}, ${JSON.stringify(value)});\n`).join(""));
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: FIREFOX,
     headless: true,
-    args: ["--profile", profile],
+    userDataDir: profile,
+    extraPrefsFirefox: preferences,
     env: { ...process.env, HOME: stack.home },
   });
   return {
