@@ -60,7 +60,7 @@ export const de: Messages = {
     askTitle: "Dürfen wir Sie sehen und hören?",
     askText: "Ihr Browser wird nach Kamera und Mikrofon fragen. Vor der Teilnahme wird nichts gesendet.",
     ask: "Kamera und Mikrofon einschalten",
-    askLater: "Oder nehmen Sie ohne teil, nur zum Zusehen und Zuhören.",
+    askLater: "Ohne weiter, zum Zusehen und Zuhören",
     asMember: (name) => `Sie nehmen als ${name} teil.`,
     asGuest: "Sie nehmen als Gast teil.",
     whoHears: "Wer kann mich sehen und hören?",

@@ -62,7 +62,7 @@ export const en = {
     askTitle: "May we see and hear you?",
     askText: "Your browser will ask for camera and microphone. Nothing is sent before you join.",
     ask: "Turn on camera and microphone",
-    askLater: "Or join without, just to watch and listen.",
+    askLater: "Go on without, to watch and listen",
     asMember: (name: string) => `You join as ${name}.`,
     asGuest: "You join as a guest.",
     whoHears: "Who can see and hear me?",

@@ -277,6 +277,20 @@ describe("before joining", () => {
     expect(prejoin.mayAsk()).toBe(false);
   });
 
+  test("joining asks for the devices, unless the person went on without them", async () => {
+    const asked = await look("ask");
+    asked.prejoin.writeName("Ann");
+    asked.prejoin.join(null);
+    expect(asked.meeting.local.get().camera.on).toBe(true);
+    end();
+    const without = await look("ask");
+    without.prejoin.decline();
+    without.prejoin.writeName("Ann");
+    without.prejoin.join(null);
+    expect(without.prejoin.mayAsk()).toBe(false);
+    expect(without.meeting.local.get()).toMatchObject({ camera: { on: false }, microphone: { on: false } });
+  });
+
   test("what the address turns off stays off", async () => {
     const { meeting } = await look("granted", {}, { startWithAudioMuted: true });
     expect(meeting.local.get()).toMatchObject({ microphone: { on: false }, camera: { on: true } });

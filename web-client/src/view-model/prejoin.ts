@@ -33,6 +33,8 @@ export interface Prejoin {
   /** The browser has not been asked for the devices yet, and would ask the person. */
   readonly mayAsk: Accessor<boolean>;
   readonly ask: () => void;
+  /** Goes on without camera and microphone; they can be turned on later. */
+  readonly decline: () => void;
   readonly toggleMicrophone: () => void;
   readonly toggleCamera: () => void;
   readonly choose: (kind: "microphone" | "camera" | "speaker", id: string) => void;
@@ -107,6 +109,7 @@ export function createPrejoin(meeting: Meeting, services: Services, permission: 
     }),
     mayAsk,
     ask: open,
+    decline: () => setMayAsk(false),
     toggleMicrophone() {
       const next = !local().microphone.on;
       preferences.change({ microphoneOn: next });

@@ -76,7 +76,9 @@ export function PrejoinPage(props: {
                   <Button look="primary" data-testid="allow-devices" onClick={() => prejoin.ask()}>
                     {t().prejoin.ask}
                   </Button>
-                  <p>{t().prejoin.askLater}</p>
+                  <Button look="plain" size="small" data-testid="decline-devices" onClick={() => prejoin.decline()}>
+                    {t().prejoin.askLater}
+                  </Button>
                 </div>
               </Match>
               <Match when={local().camera.on ? local().cameraStream : null}>{(stream) => <Video class={styles["video"]} stream={stream()} />}</Match>
