@@ -25,8 +25,18 @@ const PURE: [&str; 4] = ["protocol", "xmpp-server-core", "focus-core", "videobri
 
 /// What a crate that decides may not depend on: runtimes, sockets, stores, HTTP.
 const IO_CRATES: [&str; 12] = [
-    "tokio", "tokio-util", "tokio-xmpp", "tokio-rustls", "hyper", "hyper-util", "axum", "rusqlite", "libc", "rustix",
-    "socket2", "reqwest",
+    "tokio",
+    "tokio-util",
+    "tokio-xmpp",
+    "tokio-rustls",
+    "hyper",
+    "hyper-util",
+    "axum",
+    "rusqlite",
+    "libc",
+    "rustix",
+    "socket2",
+    "reqwest",
 ];
 
 /// What a crate that decides may not say, outside its tests, and why.
