@@ -39,6 +39,9 @@ pub const VIDEO_SLOTS_MAX: usize = 50;
 /// Outgoing audio streams of a receiver with source maps.
 pub const AUDIO_SLOTS_MAX: usize = 50;
 
+/// Outgoing streams of a receiver without source maps above which unused ones are forgotten.
+const RELEASED_SLOTS_MAX: usize = 500;
+
 /// What the control side decides about a conference.
 #[derive(Debug, Clone)]
 pub struct ConferenceConfig {
@@ -151,9 +154,12 @@ impl Conference {
         };
         self.stats.retire(&removed);
         for other in self.endpoints.iter_mut().flatten() {
-            // The slots of who left are not used again: a client may still tie them to that person.
-            other.video.retain(|slot| slot.owner != endpoint);
-            other.audio.retain(|slot| slot.owner != endpoint);
+            other.release_slots(endpoint, &[]);
+            if other.rewrites_ssrcs {
+                // The slots of who left are not used again: a client may still tie them to that person.
+                other.video.retain(|slot| slot.owner != endpoint);
+                other.audio.retain(|slot| slot.owner != endpoint);
+            }
             for source in &mut other.sources {
                 source.wants.remove(&endpoint);
             }
@@ -416,20 +422,27 @@ impl Conference {
 
 impl Endpoint {
     /// Frees the slots of sources of `owner` that are no longer among `live`.
+    ///
+    /// Without source maps a slot stays for its SSRC, which the same sender may signal again.
     fn release_slots(&mut self, owner: EndpointIndex, live: &[SourceId]) {
-        let gone = |source: &Option<SourceId>| source.is_some_and(|id| !live.contains(&id));
-        if self.rewrites_ssrcs {
-            for slot in self.video.iter_mut().filter(|slot| slot.owner == owner && gone(&slot.source)) {
-                slot.source = None;
-                slot.output.rebind();
-            }
-            for slot in self.audio.iter_mut().filter(|slot| slot.owner == owner && gone(&slot.source)) {
-                slot.source = None;
-                slot.output.rebind();
-            }
-        } else {
-            self.video.retain(|slot| slot.owner != owner || !gone(&slot.source));
-            self.audio.retain(|slot| slot.owner != owner || !gone(&slot.source));
+        let gone = |source: Option<SourceId>| source.is_some_and(|id| !live.contains(&id));
+        for slot in self.video.iter_mut().filter(|slot| slot.owner == owner && gone(slot.source)) {
+            slot.source = None;
+            slot.output.rebind();
+        }
+        for slot in self.audio.iter_mut().filter(|slot| slot.owner == owner && gone(slot.source)) {
+            slot.source = None;
+            slot.output.rebind();
+        }
+        if !self.rewrites_ssrcs {
+            while self.video.len() > RELEASED_SLOTS_MAX && remove_released(&mut self.video, |slot| slot.source) {}
+            while self.audio.len() > RELEASED_SLOTS_MAX && remove_released(&mut self.audio, |slot| slot.source) {}
         }
     }
+}
+
+/// Removes the first slot without source; `false` when there is none.
+fn remove_released<T>(slots: &mut Vec<T>, source: impl Fn(&T) -> Option<SourceId>) -> bool {
+    let at = slots.iter().position(|slot| source(slot).is_none());
+    at.map(|at| slots.remove(at)).is_some()
 }

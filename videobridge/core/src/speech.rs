@@ -58,7 +58,7 @@ struct Speaker {
 }
 
 /// Speech activity of one conference.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SpeechActivity {
     speakers: Vec<Speaker>,
     dominant: Option<EndpointIndex>,
@@ -68,19 +68,6 @@ pub struct SpeechActivity {
     order: Vec<EndpointIndex>,
     decided_at_us: u64,
     heard_at_us: Option<u64>,
-}
-
-impl Default for SpeechActivity {
-    fn default() -> Self {
-        Self {
-            speakers: Vec::new(),
-            dominant: None,
-            recent: Vec::new(),
-            order: Vec::new(),
-            decided_at_us: 0,
-            heard_at_us: None,
-        }
-    }
 }
 
 impl SpeechActivity {

@@ -21,7 +21,7 @@ pub enum ConstraintsError {
 }
 
 /// The state that a receiver's messages add up to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReceiverConstraints {
     /// Most sources wanted; `None` is no limit.
     pub last_n: Option<usize>,
@@ -29,23 +29,10 @@ pub struct ReceiverConstraints {
     pub selected: Vec<SourceName>,
     /// Sources that come first.
     pub on_stage: Vec<SourceName>,
+    /// Nothing is sent before the receiver says what it wants.
     default_height: i32,
     heights: BTreeMap<SourceName, i32>,
     received: bool,
-}
-
-impl Default for ReceiverConstraints {
-    fn default() -> Self {
-        Self {
-            last_n: None,
-            selected: Vec::new(),
-            on_stage: Vec::new(),
-            // Nothing is sent before the receiver says what it wants.
-            default_height: 0,
-            heights: BTreeMap::new(),
-            received: false,
-        }
-    }
 }
 
 impl ReceiverConstraints {

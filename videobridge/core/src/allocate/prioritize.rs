@@ -19,10 +19,7 @@ pub struct Ranked<T> {
 
 /// Orders `sources` — given by speech activity of their owners, `(source, name, enabled)` — for one receiver:
 /// on stage in the order asked for, then selected, then the others, and those that are off last.
-pub fn prioritize<'a, T: Copy>(
-    sources: &[(T, &'a SourceName, bool)],
-    constraints: &ReceiverConstraints,
-) -> Vec<Ranked<T>> {
+pub fn prioritize<T: Copy>(sources: &[(T, &SourceName, bool)], constraints: &ReceiverConstraints) -> Vec<Ranked<T>> {
     let mut ranked: Vec<Ranked<T>> = Vec::with_capacity(sources.len());
     let mut taken = vec![false; sources.len()];
     let mut add = |at: usize, on_stage: bool| {

@@ -104,12 +104,10 @@ impl VideoPayload {
             Codec::Av1 => av1::read(payload)?,
             Codec::Opus | Codec::Red | Codec::TelephoneEvent | Codec::Rtx => return None,
         };
-        if let Some(descriptor) = extensions.dependency_descriptor {
-            // Start of frame, end of frame, six bits of template id, then the number.
-            if let [first, high, low, ..] = descriptor {
-                read.frame_number = Some(u16::from_be_bytes([*high, *low]));
-                read.starts_frame = first & 0x80 != 0;
-            }
+        // Start of frame, end of frame, six bits of template id, then the number.
+        if let Some([first, high, low, ..]) = extensions.dependency_descriptor {
+            read.frame_number = Some(u16::from_be_bytes([*high, *low]));
+            read.starts_frame = first & 0x80 != 0;
         }
         Some(read)
     }

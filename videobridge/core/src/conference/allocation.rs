@@ -271,12 +271,13 @@ impl Conference {
                         }
                     }
                 }
+            } else if let Some(at) = receiver.video.iter().position(|slot| slot.output.ssrc == ssrc) {
+                // Numbers continue on an SSRC that was sent before, or SRTP would refuse them as sent already.
+                receiver.video[at].output.rtx_ssrc = rtx;
+                at
             } else {
-                receiver.video.push(VideoSlot::new(
-                    place.owner,
-                    VideoOutput::new(ssrc, rtx, self.random.next()),
-                    name.clone(),
-                ));
+                let output = VideoOutput::new(ssrc, rtx, self.random.next());
+                receiver.video.push(VideoSlot::new(place.owner, output, name.clone()));
                 receiver.video.len() - 1
             };
             let slot = &mut receiver.video[at];

@@ -130,7 +130,7 @@ impl Conference {
         self.endpoints[from.get()] = Some(receiver);
     }
 
-    /// Sends one packet of a slot again, on the RTX stream where there is one; returns the bytes sent.
+    /// Sends one packet of a slot again on its RTX stream; returns the bytes sent.
     ///
     /// `number` is what the receiver asked for; without it the newest packet is taken, to probe with.
     pub(super) fn resend(
@@ -165,35 +165,17 @@ impl Conference {
         else {
             return 0;
         };
+        // Only ever as RTX: under its own number SRTP may not protect a packet twice.
         let rtx = slot.output.rtx_ssrc.zip(receiver.agreement.rtx_of(packet.fields.payload_type));
-        if rtx.is_none() && number.is_none() {
+        let Some((ssrc, payload_type)) = rtx else {
             return 0;
-        }
+        };
         let marker = packet.fields.marker;
         let video_orientation = packet.fields.video_orientation;
         let descriptor = packet.descriptor;
-        let (fields, payload) = match rtx {
-            Some((ssrc, payload_type)) => (
-                RtpFields {
-                    marker,
-                    payload_type,
-                    sequence: slot.output.next_rtx_sequence(),
-                    timestamp: sent.timestamp,
-                    ssrc,
-                },
-                packet.rtx_payload(sent.sequence, sent.picture_id, sent.tl0_picture_index),
-            ),
-            None => (
-                RtpFields {
-                    marker,
-                    payload_type: packet.fields.payload_type,
-                    sequence: sent.sequence,
-                    timestamp: sent.timestamp,
-                    ssrc: slot.output.ssrc,
-                },
-                packet.payload(sent.picture_id, sent.tl0_picture_index),
-            ),
-        };
+        let sequence = slot.output.next_rtx_sequence();
+        let fields = RtpFields { marker, payload_type, sequence, timestamp: sent.timestamp, ssrc };
+        let payload = packet.rtx_payload(sent.sequence, sent.picture_id, sent.tl0_picture_index);
         let ids = &receiver.agreement.video_extensions;
         let size = payload.len() + 12 + 16;
         let transport_cc = ids.id(ExtensionKind::TransportCc).map(|_| receiver.estimate.send(size, now_us));

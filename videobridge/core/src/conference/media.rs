@@ -22,6 +22,9 @@ const SILENT_MAX: u8 = 3;
 const AUDIO_SLOT_IDLE_US: u64 = 2_000_000;
 /// While media flows there is a tick at least this long after the last packet, µs.
 const BUSY_US: u64 = 1_000_000;
+/// A sender whose numbers jump further began to count anew. Receivers would guess the wrong roll-over count (RFC 3711
+/// §3.3.1) if the jump was passed on.
+const NUMBERS_JUMP_MAX: u64 = 2_000;
 /// Bytes that SRTP adds to a packet (RFC 7714 tag).
 const SRTP_OVERHEAD: usize = 16;
 
@@ -140,6 +143,9 @@ impl Conference {
             return;
         };
         let numbers = encoding.numbers.get_or_insert_with(|| ContinuityMap::new(number, number));
+        if number > numbers.highest() + NUMBERS_JUMP_MAX {
+            numbers.restart(number);
+        }
         let level = values.audio_level.map(|level| level & 0x7f);
         source.silent = match level {
             Some(LEVEL_SILENCE) => source.silent.saturating_add(1),
@@ -204,6 +210,9 @@ impl Conference {
             out.rtcp(from, self.rtcp.bytes());
         }
         let numbers = encoding.numbers.get_or_insert_with(|| ContinuityMap::new(number, number));
+        if number > numbers.highest() + NUMBERS_JUMP_MAX {
+            numbers.restart(number);
+        }
         if mute || packet.payload().is_empty() {
             numbers.leave_out(number);
             return;
@@ -409,11 +418,14 @@ fn bind_audio(
     now_us: u64,
 ) -> Option<usize> {
     let rewrites = receiver.rewrites_ssrcs;
-    let free = receiver
-        .audio
-        .iter()
-        .position(|slot| slot.source.is_none() && slot.owner == owner && slot.name == source.name)
-        .or_else(|| receiver.audio.iter().position(|slot| slot.source.is_none()));
+    // Numbers continue on an SSRC that was sent before, or SRTP would refuse them as sent already.
+    let free = if rewrites {
+        let same = |slot: &AudioSlot| slot.source.is_none() && slot.owner == owner && slot.name == source.name;
+        let named = receiver.audio.iter().position(same);
+        named.or_else(|| receiver.audio.iter().position(|slot| slot.source.is_none()))
+    } else {
+        receiver.audio.iter().position(|slot| slot.output.ssrc == source.encodings[0].ssrc)
+    };
     let at = if let Some(at) = free {
         at
     } else if !rewrites || receiver.audio.len() < AUDIO_SLOTS_MAX {
@@ -422,7 +434,7 @@ fn bind_audio(
             source: None,
             owner,
             name: source.name.clone(),
-            output: AudioOutput::new(ssrc, rewrites),
+            output: AudioOutput::new(ssrc),
         });
         receiver.audio.len() - 1
     } else {

@@ -26,25 +26,15 @@ pub struct AudioOutput {
     pub sent_at_us: u64,
     /// Sent sender reports, for the round trip.
     pub reports: SentReports,
-    rewrites: bool,
     shift: Option<Shift>,
     newest: Option<(u16, u32)>,
 }
 
 impl AudioOutput {
-    /// A stream that keeps its source's numbers (`rewrites` false) or makes them continue over sources.
+    /// A stream that takes over its first source's numbers and continues them over the others.
     #[must_use]
-    pub fn new(ssrc: u32, rewrites: bool) -> Self {
-        Self {
-            ssrc,
-            packets: 0,
-            octets: 0,
-            sent_at_us: 0,
-            reports: SentReports::default(),
-            rewrites,
-            shift: None,
-            newest: None,
-        }
+    pub fn new(ssrc: u32) -> Self {
+        Self { ssrc, packets: 0, octets: 0, sent_at_us: 0, reports: SentReports::default(), shift: None, newest: None }
     }
 
     /// Forgets the source; the numbers continue with the next one.
@@ -55,12 +45,12 @@ impl AudioOutput {
     /// The receiver's `(sequence number, timestamp)` of a packet with this unwrapped number, if it is forwarded.
     pub fn map(&mut self, sequence: u64, timestamp: u32, octets: usize, now_us: u64) -> Option<(u16, u32)> {
         let shift = *self.shift.get_or_insert_with(|| match self.newest {
-            Some((last, last_timestamp)) if self.rewrites => Shift {
+            Some((last, last_timestamp)) => Shift {
                 first: sequence,
                 sequence: last.wrapping_add(1).wrapping_sub(sequence as u16),
                 timestamp: last_timestamp.wrapping_add(SWITCH_TIMESTAMP).wrapping_sub(timestamp),
             },
-            _ => Shift { first: 0, sequence: 0, timestamp: 0 },
+            None => Shift { first: 0, sequence: 0, timestamp: 0 },
         });
         // Late packets from before the change would fall among the numbers of the old source.
         if sequence < shift.first {
@@ -89,7 +79,7 @@ mod tests {
 
     #[test]
     fn continues_over_sources() {
-        let mut output = AudioOutput::new(1, true);
+        let mut output = AudioOutput::new(1);
         assert_eq!(output.map(65_536 + 10, 1_000, 5, 0), Some((10, 1_000)));
         assert_eq!(output.map(65_536 + 12, 2_920, 5, 0), Some((12, 2_920)));
         assert_eq!(output.map(65_536 + 11, 1_960, 5, 0), Some((11, 1_960)));
@@ -99,13 +89,5 @@ mod tests {
         assert_eq!(output.map(69_999, 7, 5, 0), None);
         assert_eq!(output.map_timestamp(8), Some(3_881));
         assert_eq!((output.packets, output.octets), (4, 20));
-    }
-
-    #[test]
-    fn keeps_numbers_without_rewriting() {
-        let mut output = AudioOutput::new(1, false);
-        output.map(65_536 + 10, 1_000, 5, 0);
-        output.rebind();
-        assert_eq!(output.map(65_536 + 500, 9, 5, 0), Some((500, 9)));
     }
 }

@@ -76,6 +76,13 @@ impl ContinuityMap {
         self.len += 1;
     }
 
+    /// Continues the output at `number`, whatever was between: the input began to count anew.
+    pub fn restart(&mut self, number: u64) {
+        let last = self.ranges[self.len - 1];
+        let next = (self.highest + 1).wrapping_sub(last.offset as u64);
+        *self = Self::new(number, next);
+    }
+
     /// Newest input number used or left out.
     #[must_use]
     pub const fn highest(&self) -> u64 {
@@ -111,6 +118,18 @@ mod tests {
         map.take(12);
         map.leave_out(11);
         assert_eq!(map.take(13), Some(13));
+    }
+
+    #[test]
+    fn a_restart_continues_the_output() {
+        let mut map = ContinuityMap::new(100, 1);
+        map.take(100);
+        map.leave_out(101);
+        map.restart(90_000);
+        assert_eq!(map.take(90_000), Some(2));
+        assert_eq!(map.map(102), None);
+        map.restart(200_000);
+        assert_eq!(map.take(200_001), Some(4));
     }
 
     #[test]

@@ -175,6 +175,7 @@ impl VideoOutput {
         self.target = None;
         self.keyframe_group_at_us = None;
         self.offered = [0; ENCODINGS_MAX];
+        self.sent = SentPackets::default();
         self.binding = self.binding.wrapping_add(1);
     }
 

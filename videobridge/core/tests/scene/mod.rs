@@ -1,5 +1,6 @@
 //! A conference on a scripted clock, with synthetic senders and receivers that check what they get.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses another part")]
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
