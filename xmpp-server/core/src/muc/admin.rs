@@ -129,7 +129,7 @@ impl Room {
             display_name: target.display_name().map(str::to_owned),
         };
         let account = target.account.clone();
-        if self.kind != RoomKind::Lobby && !target.is_admin {
+        if matches!(self.kind, RoomKind::Conference | RoomKind::Brewery) && !target.is_admin {
             self.affiliations.remove(&account);
             self.approved.remove(&account);
             self.announce_affiliation(&account, Affiliation::None, None, rcx);

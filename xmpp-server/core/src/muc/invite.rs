@@ -56,7 +56,7 @@ impl Room {
                 self.affiliations.insert(account.clone(), (Affiliation::Member, None));
                 self.announce_affiliation(&account, Affiliation::Member, Some(&reason), rcx);
             }
-            if self.lobby.is_some() && is_moderator {
+            if self.lobby.is_some() && is_moderator && self.affiliations.contains_key(&account) {
                 self.approved.insert(account.clone());
                 rcx.events.push(RoomEvent::Invited { actor: nick.clone(), account });
             }

@@ -11,7 +11,7 @@ use crate::muc::history::HistoryRequest;
 use crate::muc::occupant::{Occupant, OccupantId, PresencePayload};
 use crate::muc::policy::{ban, focus_gate, lobby, max_occupants, members_only, nickname, password, permissions};
 use crate::muc::presence::{Actor, Notice};
-use crate::muc::room::{Room, RoomContext, RoomEvent, role_for};
+use crate::muc::room::{AFFILIATIONS_MAX, Room, RoomContext, RoomEvent, role_for};
 use crate::muc::settings::FOCUS_NICK;
 use crate::ns;
 use crate::stanza_error::{Condition, ErrorType, StanzaError};
@@ -84,6 +84,9 @@ impl Room {
         }
         // Knowing the password of a meeting with a lobby makes a member (and a member it stays).
         let affiliation = if self.lobby.is_some() && affiliation == Affiliation::None {
+            if self.affiliations.len() >= AFFILIATIONS_MAX {
+                return Verdict::Refuse(Condition::ResourceConstraint.into());
+            }
             self.affiliations.insert(account.clone(), (Affiliation::Member, None));
             Affiliation::Member
         } else {

@@ -5,6 +5,7 @@ use minidom::{Element, Node};
 use crate::component::{Outbound, SenderContext};
 use crate::muc::affiliation::Role;
 use crate::muc::history;
+use crate::muc::occupant::OccupantId;
 use crate::muc::policy::moderation;
 use crate::muc::room::{Room, RoomContext, RoomKind};
 use crate::muc::subject::subject_of;
@@ -52,7 +53,7 @@ impl Room {
     }
 
     fn groupchat(&mut self, sender: &SenderContext, message: &Element, rcx: &mut RoomContext<'_, '_>) {
-        let Some(occupant) = self.occupant(&sender.jid) else {
+        let Some((id, occupant)) = self.entry(&sender.jid) else {
             return self.refuse(sender, message, Condition::NotAcceptable.into(), rcx);
         };
         if let Some(text) = subject_of(message) {
@@ -61,18 +62,20 @@ impl Room {
         if occupant.role < Role::Participant || !moderation::allows_message(self, occupant, None) {
             return self.refuse(sender, message, Condition::Forbidden.into(), rcx);
         }
-        let from = occupant.address.to_string();
-        self.reflect(&from, message, rcx);
+        self.reflect(id, message, rcx);
     }
 
     /// Sends a groupchat message to everybody, its author included.
-    pub(super) fn reflect(&mut self, from: &str, message: &Element, rcx: &mut RoomContext<'_, '_>) {
+    pub(super) fn reflect(&mut self, from: OccupantId, message: &Element, rcx: &mut RoomContext<'_, '_>) {
+        let Some(from) = self.occupants.get(&from) else {
+            return;
+        };
         let mut copy = Element::bare("message", NS_CLIENT);
         for ((attribute_ns, name), value) in message.attrs() {
             copy.attrs_mut().insert(attribute_ns.clone(), name.clone(), value.clone());
         }
         copy.take("to");
-        copy.put("from", from);
+        copy.put("from", from.address.as_str());
         copy.put("type", "groupchat");
         if copy.attr("id").is_none() {
             copy.put("id", crate::random::token(rcx.cx.random));
@@ -85,6 +88,7 @@ impl Room {
             }
             copy.append_node(node.clone());
         }
+        copy.append_child(Element::bare("occupant-id", ns::OCCUPANT_ID).with("id", from.occupant_id.as_str()));
         if history::is_kept(&copy) {
             self.history.keep(&copy, self.config.history_length, rcx.cx.now.unix_ms);
         }

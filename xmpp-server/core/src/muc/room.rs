@@ -219,6 +219,11 @@ impl Room {
         self.occupants.get(self.by_session.get(session)?)
     }
 
+    pub(super) fn entry(&self, session: &FullJid) -> Option<(OccupantId, &Occupant)> {
+        let id = *self.by_session.get(session)?;
+        Some((id, self.occupants.get(&id)?))
+    }
+
     /// The occupant of a nickname; compared exactly.
     pub fn occupant_by_nick(&self, nick: &str) -> Option<&Occupant> {
         self.occupants.get(self.by_nick.get(nick)?)
@@ -307,7 +312,7 @@ impl Room {
                 (None, Some(nick)) => self.join(sender, nick, presence, rcx),
             },
             Some("unavailable") => {
-                self.gate.forget(&sender.jid);
+                self.forget_waiting(&sender.jid, rcx);
                 if let Some(id) = known {
                     self.leave(id, Some(presence), rcx);
                 }
@@ -324,7 +329,7 @@ impl Room {
 
     /// A session is gone for good.
     pub fn session_gone(&mut self, session: &FullJid, rcx: &mut RoomContext<'_, '_>) {
-        self.gate.forget(session);
+        self.forget_waiting(session, rcx);
         if let Some(id) = self.by_session.get(session).copied() {
             self.leave(id, None, rcx);
         }
@@ -368,6 +373,14 @@ impl Room {
     pub fn handle_timeout(&mut self, rcx: &mut RoomContext<'_, '_>) {
         for waiting in self.gate.take_expired(rcx.cx.now.monotonic_ms) {
             self.refuse(&waiting.sender, &waiting.presence, super::policy::creation::refusal(), rcx);
+            rcx.events.push(RoomEvent::Left { session: waiting.sender.jid });
+        }
+    }
+
+    fn forget_waiting(&mut self, session: &FullJid, rcx: &mut RoomContext<'_, '_>) {
+        if self.gate.holds(session) {
+            self.gate.forget(session);
+            rcx.events.push(RoomEvent::Left { session: session.clone() });
         }
     }
 

@@ -63,7 +63,7 @@ impl Room {
         message: &Element,
         rcx: &mut RoomContext<'_, '_>,
     ) {
-        let Some(occupant) = self.occupant(&sender.jid) else {
+        let Some((id, occupant)) = self.entry(&sender.jid) else {
             return self.refuse(sender, message, Condition::NotAcceptable.into(), rcx);
         };
         let allowed =
@@ -76,8 +76,8 @@ impl Room {
             return self.refuse(sender, message, error, rcx);
         }
         let from = occupant.address.to_string();
-        self.subject = Subject { text, from: Some(from.clone()), stamp_ms: Some(rcx.cx.now.unix_ms) };
-        self.reflect(&from, message, rcx);
+        self.subject = Subject { text, from: Some(from), stamp_ms: Some(rcx.cx.now.unix_ms) };
+        self.reflect(id, message, rcx);
     }
 
     /// The server sets the subject: those inside see it from the room itself.

@@ -5,7 +5,7 @@ use crate::muc::occupant::Occupant;
 use crate::muc::room::{Room, RoomKind};
 use crate::stanza_error::{Condition, StanzaError};
 
-/// In a lobby only moderators see the others, and only the others: nobody there learns who else waits.
+/// In a lobby everybody sees the moderators, and only they see those who wait.
 pub(crate) fn hides_presence(room: &Room, viewer: &Occupant, about: &Occupant) -> bool {
     room.kind() == RoomKind::Lobby
         && viewer.role != Role::Moderator
