@@ -34,6 +34,11 @@ scenarios! {
     focus_gateway
     breakout
     host
+    destroy
+    roles
+    invite
+    history
+    health_check
 }
 
 #[test]
