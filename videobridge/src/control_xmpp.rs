@@ -41,6 +41,7 @@ impl Brewery {
         control: Arc<Control>,
         xmpp: &Xmpp,
         password: String,
+        resource: String,
         room: BareJid,
         data: &Path,
         stats_interval: Duration,
@@ -49,6 +50,7 @@ impl Brewery {
         let mut config = ClientConfig::new(xmpp.host.clone(), xmpp.port, xmpp.domain.clone(), account);
         let trust = if xmpp.trusts_anyone { Trust::Anyone } else { Trust::PemFile(data.join("certs").join("ca.pem")) };
         config.security = Security::StartTls { tls_name: xmpp.domain.clone(), trust };
+        config.resource = Some(resource);
         let (handle, events) = Client::start(config);
         let nickname = control.about.server_id.clone();
         Self { control, handle, events, room, nickname, stats_interval, rejoin_at: None }

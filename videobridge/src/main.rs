@@ -6,6 +6,7 @@ mod control;
 mod control_http;
 mod control_xmpp;
 mod figures;
+mod identity;
 mod listen;
 mod media;
 mod media_link;
@@ -115,7 +116,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => secret::password(data).map_err(Failure::system("read the password of the bridge's account"))?,
     };
     let stats_interval = Duration::from_millis(config.stats_interval_ms);
-    let brewery = Brewery::start(Arc::clone(&control), &config.xmpp, password, room, data, stats_interval);
+    let resource = identity::resource(data).map_err(Failure::system("name its session with the XMPP server"))?;
+    let brewery = Brewery::start(Arc::clone(&control), &config.xmpp, password, resource, room, data, stats_interval);
     let xmpp = brewery.handle();
     let brewery = tokio::spawn(brewery.run());
     let expiry = tokio::spawn(expire_for_ever(Arc::clone(&control)));

@@ -204,6 +204,26 @@ impl Context<'_> {
     }
 }
 
+/// The parts of the focus that a conference may use, apart from the conferences.
+macro_rules! context {
+    ($self:ident, $me:expr, $now_ms:expr, $out:expr) => {
+        $crate::context::Context {
+            now_ms: $now_ms,
+            config: &$self.config,
+            me: $me,
+            pool: &mut $self.pool,
+            caps: &mut $self.caps,
+            replies: &mut $self.replies,
+            random: &mut *$self.random,
+            counters: &mut $self.counters,
+            breakouts: &$self.breakouts,
+            out: $out,
+        }
+    };
+}
+
+pub(crate) use context;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,30 +8,24 @@ use protocol::conference_request::{ConferenceIq, LoginUrl, Logout};
 use protocol::ids::EndpointId;
 use protocol::jingle::session::{Jingle, JsonMessage};
 use protocol::ns;
-use protocol::presence::bridge_stats::BridgeStats;
 use protocol::room_metadata::RoomMessage;
 
-use crate::bridge::health::{Answer, Verdict};
-use crate::bridge::pool::{BridgePool, PoolChange};
+use crate::brewery::Brewery;
+use crate::bridge::pool::BridgePool;
 use crate::colibri::ColibriFailure;
 use crate::conference::{Conference, Requester};
 use crate::config::Config;
-use crate::context::{Awaited, Context, Effect, Effects, PendingReplies, Reply};
+use crate::context::{Awaited, Context, Effect, Effects, PendingReplies, Reply, context};
 use crate::counters::Counters;
 use crate::features::CapsCache;
 use crate::jingle::AfterAnswer;
-use crate::member::MucItem;
 use crate::moderation::MuteRequest;
 use crate::random::Randomness;
 use crate::request::{self, Logins};
-use crate::room::{self, RoomState};
 use crate::stanza::{Condition, Fault, element};
 
 /// Features the focus announces. COMPAT(lib-jitsi-meet): the last one makes old clients ask for restarts.
 const OWN_FEATURES: [&str; 4] = [ns::DISCO_INFO, ns::CAPS, ns::PING, "https://jitsi.org/meet/jicofo/terminate-restart"];
-
-/// How long after a failed join of the brewery it is tried again.
-const BREWERY_RETRY_MS: u64 = 1_000;
 
 /// Components of the main domain that the focus listens to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,51 +35,24 @@ pub struct Components {
     breakout_rooms: Option<BareJid>,
 }
 
-/// Being in the brewery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Brewery {
-    /// Not in.
-    Out { retry_at_ms: Option<u64> },
-    /// In.
-    In,
-}
-
 /// The focus.
 pub struct Focus {
-    config: Config,
-    random: Box<dyn Randomness>,
-    me: Option<FullJid>,
-    online: bool,
-    components: Components,
-    brewery: Brewery,
-    pool: BridgePool,
-    caps: CapsCache,
-    replies: PendingReplies,
-    logins: Logins,
-    conferences: BTreeMap<BareJid, Conference>,
-    deadlines: BTreeMap<BareJid, u64>,
-    queue: BTreeSet<(u64, BareJid)>,
-    counters: Counters,
+    pub(crate) config: Config,
+    pub(crate) random: Box<dyn Randomness>,
+    pub(crate) me: Option<FullJid>,
+    pub(crate) online: bool,
+    pub(crate) components: Components,
+    pub(crate) brewery: Brewery,
+    pub(crate) pool: BridgePool,
+    pub(crate) caps: CapsCache,
+    pub(crate) replies: PendingReplies,
+    pub(crate) logins: Logins,
+    pub(crate) conferences: BTreeMap<BareJid, Conference>,
+    pub(crate) deadlines: BTreeMap<BareJid, u64>,
+    pub(crate) queue: BTreeSet<(u64, BareJid)>,
+    pub(crate) counters: Counters,
     /// Main rooms with breakout rooms: how many.
-    breakouts: BTreeMap<BareJid, usize>,
-}
-
-/// The parts of the focus that a conference may use, apart from the conferences.
-macro_rules! context {
-    ($self:ident, $me:expr, $now_ms:expr, $out:expr) => {
-        Context {
-            now_ms: $now_ms,
-            config: &$self.config,
-            me: $me,
-            pool: &mut $self.pool,
-            caps: &mut $self.caps,
-            replies: &mut $self.replies,
-            random: &mut *$self.random,
-            counters: &mut $self.counters,
-            breakouts: &$self.breakouts,
-            out: $out,
-        }
-    };
+    pub(crate) breakouts: BTreeMap<BareJid, usize>,
 }
 
 impl Focus {
@@ -171,17 +138,6 @@ impl Focus {
         self.breakouts.clear();
     }
 
-    fn join_brewery(&mut self, me: &FullJid, now_ms: u64, out: &mut Effects) {
-        self.brewery = Brewery::Out { retry_at_ms: None };
-        let to = format!("{}/{}", self.config.brewery, self.config.nick);
-        let x = Element::bare("x", ns::MUC);
-        let mut ctx = context!(self, me, now_ms, out);
-        ctx.send(element("presence", ns::CLIENT, &[("to", &to)], [x]));
-        // COMPAT(prosody): a room that was just made lets nobody else in before it is configured.
-        let brewery = ctx.config.brewery.clone();
-        ctx.request("set", brewery, room::configuration(), Awaited::Notice);
-    }
-
     /// A stanza from the server.
     pub fn stanza(&mut self, stanza: &Element, now_ms: u64, out: &mut Effects) {
         let Some(from) = stanza.attr("from").and_then(|from| from.parse::<Jid>().ok()) else { return };
@@ -213,55 +169,6 @@ impl Focus {
                 conference.member_presence(&occupant, presence, ctx);
             }
         });
-    }
-
-    fn brewery_presence(
-        &mut self,
-        occupant: &FullJid,
-        presence: &Element,
-        me: &FullJid,
-        now_ms: u64,
-        out: &mut Effects,
-    ) {
-        let kind = presence.attr("type");
-        let is_own = occupant.resource().as_str() == self.config.nick || MucItem::from_presence(presence).is_own();
-        if is_own {
-            if kind.is_none() {
-                self.brewery = Brewery::In;
-            } else {
-                tracing::warn!("the focus is not in the bridges' room; it tries again");
-                self.brewery = Brewery::Out { retry_at_ms: Some(now_ms + BREWERY_RETRY_MS) };
-                self.pool.clear();
-                self.each_conference(me, now_ms, out, |conference, ctx| conference.move_all(false, ctx));
-            }
-            return;
-        }
-        if kind == Some("unavailable") {
-            if self.pool.remove(occupant).is_some() {
-                tracing::info!(bridge = occupant.resource().as_str(), "a bridge left");
-                self.each_conference_on(occupant, me, now_ms, out, |conference, ctx| conference.move_all(false, ctx));
-            }
-            return;
-        }
-        let stats = presence.get_child("stats", ns::COLIBRI).cloned().map(BridgeStats::try_from);
-        let Some(Ok(stats)) = stats else { return };
-        let real_jid = MucItem::from_presence(presence).real_jid;
-        match self.pool.advertise(occupant, real_jid.as_ref(), &stats, &self.config.bridge, now_ms) {
-            PoolChange::Added(_) => {
-                tracing::info!(bridge = occupant.resource().as_str(), "a bridge is available");
-                self.check_health(me, now_ms, out);
-                self.each_conference(me, now_ms, out, Conference::bridge_appeared);
-            }
-            PoolChange::Restarted(bridge) => {
-                tracing::info!(bridge = bridge.resource().as_str(), "a bridge was restarted");
-                self.check_health(me, now_ms, out);
-                self.each_conference_on(&bridge, me, now_ms, out, |conference, ctx| conference.move_all(false, ctx));
-            }
-            PoolChange::ShuttingDown(bridge) => {
-                self.each_conference_on(&bridge, me, now_ms, out, |conference, ctx| conference.move_all(true, ctx));
-            }
-            PoolChange::Updated | PoolChange::Ignored => {}
-        }
     }
 
     fn message(&mut self, from: &Jid, message: &Element, me: &FullJid, now_ms: u64, out: &mut Effects) {
@@ -365,47 +272,6 @@ impl Focus {
             room_metadata: address("room_metadata"),
             breakout_rooms: address("breakout_rooms"),
         };
-    }
-
-    fn check_health(&mut self, me: &FullJid, now_ms: u64, out: &mut Effects) {
-        let due: Vec<FullJid> = self
-            .pool
-            .iter_mut()
-            .filter(|bridge| bridge.health.check_at_ms().is_some_and(|at| at <= now_ms))
-            .map(|bridge| {
-                bridge.health.asked();
-                bridge.occupant.clone()
-            })
-            .collect();
-        let mut ctx = context!(self, me, now_ms, out);
-        for bridge in due {
-            let check = Element::bare("healthcheck", ns::HEALTHCHECK);
-            ctx.request("get", bridge.clone(), check, Awaited::Health(bridge));
-        }
-    }
-
-    fn health_answered(&mut self, bridge: &FullJid, reply: Reply<'_>, me: &FullJid, now_ms: u64, out: &mut Effects) {
-        let answer = match reply {
-            Reply::Result(_) => Answer::Healthy,
-            Reply::Timeout => Answer::Timeout,
-            Reply::Error(error) => {
-                let unhealthy = ["internal-server-error", "service-unavailable"];
-                if unhealthy.iter().any(|condition| error.has_child(*condition, ns::STANZAS)) {
-                    Answer::Unhealthy
-                } else {
-                    Answer::OtherError
-                }
-            }
-        };
-        let config = &self.config.bridge;
-        let Some(known) = self.pool.get_mut(bridge) else { return };
-        let verdict = known.health.answered(answer, config.health_interval_ms, config.failure_reset_ms, now_ms);
-        if verdict != Verdict::Unchanged {
-            tracing::warn!(bridge = bridge.resource().as_str(), ?verdict, "a bridge failed its health check");
-        }
-        if verdict == Verdict::Broken {
-            self.each_conference_on(bridge, me, now_ms, out, |conference, ctx| conference.move_all(true, ctx));
-        }
     }
 
     fn request(&mut self, from: &Jid, iq: &Element, me: &FullJid, now_ms: u64, out: &mut Effects) {
@@ -646,7 +512,7 @@ impl Focus {
             .min()
     }
 
-    fn with_conference(
+    pub(crate) fn with_conference(
         &mut self,
         room: &BareJid,
         me: &FullJid,
@@ -697,7 +563,7 @@ impl Focus {
         }
     }
 
-    fn each_conference(
+    pub(crate) fn each_conference(
         &mut self,
         me: &FullJid,
         now_ms: u64,
@@ -710,7 +576,7 @@ impl Focus {
         }
     }
 
-    fn each_conference_on(
+    pub(crate) fn each_conference_on(
         &mut self,
         bridge: &FullJid,
         me: &FullJid,
@@ -760,21 +626,6 @@ impl Focus {
     /// Settings.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-}
-
-impl Conference {
-    /// A new bridge: whoever waits for one is tried at once.
-    fn bridge_appeared(&mut self, ctx: &mut Context<'_>) {
-        if self.state != RoomState::Joined {
-            return;
-        }
-        for participant in self.participants.values_mut() {
-            if let crate::invite::Invite::Waiting(waiting) = &mut participant.invite {
-                waiting.retry_at_ms = ctx.now_ms;
-            }
-        }
-        self.invite_all(ctx);
     }
 }
 

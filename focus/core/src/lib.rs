@@ -1,5 +1,6 @@
 //! The conference focus: who meets on which bridge, and who sends what. Decides only; a shell runs it.
 
+mod brewery;
 pub mod bridge;
 pub mod colibri;
 pub mod conference;
