@@ -17,7 +17,8 @@ use reader::Section;
 /// Sections of the file that other processes read.
 const FOREIGN_SECTIONS: [&str; 2] = ["focus", "videobridge"];
 /// Default of `auth.scram_iterations`.
-const ITERATIONS_DEFAULT: u64 = 100_000;
+// COMPAT(cyrus-sasl): "iteration-count is too big, refusing to compute" above 65,536; Debian's libpurple uses it.
+const ITERATIONS_DEFAULT: u64 = 60_000;
 /// Default of `xmpp-server.client_bytes_per_s`: joining a room of 100 is about 300 kB at once.
 const CLIENT_BYTES_PER_S_DEFAULT: u64 = 128 * 1024;
 /// Default of `auth.invite_lifetime_h`: a week.

@@ -21,7 +21,12 @@ const FIRST_ACCOUNT: &str = "admin";
 /// Starts everything and stays until Ctrl-C or SIGTERM.
 pub(crate) async fn run(data: &DataDirectory, flags: &Run) -> Result<ExitCode, Failure> {
     let filter = EnvFilter::try_from_env("CONCLAVE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
     let mut data = data.clone();
     let first_start = data.prepare()?;
     let settings = Settings::read(&data, flags)?;
