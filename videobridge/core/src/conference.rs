@@ -94,6 +94,8 @@ pub struct Conference {
     busy_until_us: u64,
     /// An allocation is wanted before the next tick.
     wakes_at_us: Option<u64>,
+    /// When layers that have just appeared have shown what they cost.
+    recheck_at_us: Option<u64>,
     preemptive_keyframe: Option<(u64, EndpointIndex)>,
     stats: stats::Totals,
 }
@@ -116,6 +118,7 @@ impl Conference {
             next_tick_us: None,
             busy_until_us: 0,
             wakes_at_us: None,
+            recheck_at_us: None,
             preemptive_keyframe: None,
             stats: stats::Totals::default(),
         }

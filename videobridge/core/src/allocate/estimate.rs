@@ -33,6 +33,12 @@ const THRESHOLD_DOWN: f64 = 0.039;
 const THRESHOLD_JUMP_MS: f64 = 15.0;
 /// A trend must stay above the threshold this long to be overuse, ms.
 const OVERUSE_MS: f64 = 10.0;
+/// Delay above the least of late that must be there besides: less is jitter of a busy machine, not a queue, ms.
+const QUEUE_MIN_MS: f64 = 25.0;
+/// Time over which the least delay is remembered at least, µs.
+const BASE_DELAY_WINDOW_US: i64 = 10_000_000;
+/// What delay alone does not push the estimate below: at such rates only loss shows that the link is full.
+const DELAY_MIN_BPS: f64 = 300_000.0;
 const BACK_OFF: f64 = 0.85;
 /// Multiplicative increase per second, and that before the link was ever full.
 const INCREASE_PER_SECOND: f64 = 0.2;
@@ -93,6 +99,9 @@ pub struct BandwidthEstimate {
     points_len: usize,
     groups: u32,
     first_arrival_us: i64,
+    /// Least delay (clocks differ: only differences mean anything) in the window before and in this one, µs.
+    base_delay_us: [i64; 2],
+    base_window_at_us: i64,
     accumulated_ms: f64,
     smoothed_ms: f64,
     threshold_ms: f64,
@@ -132,6 +141,8 @@ impl Default for BandwidthEstimate {
             points_len: 0,
             groups: 0,
             first_arrival_us: 0,
+            base_delay_us: [i64::MAX; 2],
+            base_window_at_us: 0,
             accumulated_ms: 0.0,
             smoothed_ms: 0.0,
             threshold_ms: THRESHOLD_START_MS,
@@ -285,6 +296,7 @@ impl BandwidthEstimate {
         let complete = *group;
         self.group = Some(Group { first_sent_us: sent_us, last_sent_us: sent_us, last_arrival_us: arrival_us });
         if let Some(previous) = self.previous.replace(complete) {
+            let queue_ms = self.queue_ms(complete.last_sent_us, complete.last_arrival_us);
             let sent_ms = (complete.last_sent_us - previous.last_sent_us) as f64 / 1_000.0;
             let arrival_ms = (complete.last_arrival_us - previous.last_arrival_us) as f64 / 1_000.0;
             if arrival_ms < -1_000.0 || arrival_ms - sent_ms > 3_000.0 {
@@ -292,11 +304,24 @@ impl BandwidthEstimate {
                 self.restart_trend();
                 return;
             }
-            self.point(sent_ms, arrival_ms, complete.last_arrival_us);
+            self.point(sent_ms, arrival_ms, complete.last_arrival_us, queue_ms);
         }
     }
 
+    /// How much longer a packet took than the fastest of late.
+    fn queue_ms(&mut self, sent_us: i64, arrival_us: i64) -> f64 {
+        let delay_us = arrival_us - sent_us;
+        if sent_us >= self.base_window_at_us + BASE_DELAY_WINDOW_US {
+            self.base_window_at_us = sent_us;
+            self.base_delay_us = [self.base_delay_us[1], i64::MAX];
+        }
+        self.base_delay_us[1] = self.base_delay_us[1].min(delay_us);
+        let base_us = self.base_delay_us[0].min(self.base_delay_us[1]);
+        (delay_us - base_us) as f64 / 1_000.0
+    }
+
     fn restart_trend(&mut self) {
+        self.base_delay_us = [i64::MAX; 2];
         self.previous = None;
         self.points_len = 0;
         self.groups = 0;
@@ -305,7 +330,7 @@ impl BandwidthEstimate {
         self.usage = Usage::Normal;
     }
 
-    fn point(&mut self, sent_ms: f64, arrival_ms: f64, arrival_us: i64) {
+    fn point(&mut self, sent_ms: f64, arrival_ms: f64, arrival_us: i64, queue_ms: f64) {
         if self.groups == 0 {
             self.first_arrival_us = arrival_us;
         }
@@ -324,16 +349,16 @@ impl BandwidthEstimate {
         } else {
             self.previous_trend
         };
-        self.judge(trend, sent_ms, arrival_us);
+        self.judge(trend, sent_ms, arrival_us, queue_ms);
     }
 
-    fn judge(&mut self, trend: f64, sent_ms: f64, arrival_us: i64) {
+    fn judge(&mut self, trend: f64, sent_ms: f64, arrival_us: i64, queue_ms: f64) {
         let modified = f64::from(self.groups.min(TREND_COUNT_MAX)) * trend * TREND_GAIN;
         if self.groups < 2 {
             self.usage = Usage::Normal;
             return;
         }
-        if modified > self.threshold_ms {
+        if modified > self.threshold_ms && queue_ms > QUEUE_MIN_MS {
             self.over_ms = if self.over_ms < 0.0 { sent_ms / 2.0 } else { self.over_ms + sent_ms };
             self.over_count += 1;
             if self.over_ms > OVERUSE_MS && self.over_count > 1 && trend >= self.previous_trend {
@@ -389,9 +414,9 @@ impl BandwidthEstimate {
     fn decrease(&mut self, acked: f64, now_us: u64) {
         // When little was sent, what was sent does not tell the capacity: go down in steps instead.
         let tried = if self.is_application_limited(now_us) { self.delay_bps.max(acked) } else { acked };
-        let lowered = BACK_OFF * tried;
+        let lowered = (BACK_OFF * tried).max(DELAY_MIN_BPS);
         if lowered < self.delay_bps {
-            self.delay_bps = lowered.max(ESTIMATE_MIN_BPS as f64);
+            self.delay_bps = lowered;
         }
         if tried > acked {
             self.decreased_at_us = Some(now_us);
@@ -485,6 +510,7 @@ mod tests {
         reported_at_us: u64,
         reported: Option<u64>,
         feedback: bool,
+        jitter_us: u64,
     }
 
     impl Link {
@@ -501,6 +527,7 @@ mod tests {
                 reported_at_us: 0,
                 reported: None,
                 feedback: true,
+                jitter_us: 0,
             }
         }
 
@@ -517,7 +544,9 @@ mod tests {
                 let lost = self.loss_every != 0 && self.sent.is_multiple_of(self.loss_every);
                 if start - self.now_us < self.queue_max_us && !lost {
                     self.free_at_us = start + service_us;
-                    self.arrivals.push((number, (self.free_at_us + 20_000) as i64));
+                    let jitter = self.sent.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                    let jitter_us = jitter.checked_rem(self.jitter_us).unwrap_or(0);
+                    self.arrivals.push((number, (self.free_at_us + 20_000 + jitter_us) as i64));
                 }
                 if self.now_us >= self.reported_at_us + 100_000 {
                     self.report();
@@ -596,6 +625,14 @@ mod tests {
         link.capacity_bps = 5_000_000;
         link.run(40, |estimate| estimate);
         assert!(link.estimate.bps() > 2_000_000, "{}", link.estimate.bps());
+    }
+
+    #[test]
+    fn jitter_of_a_busy_receiver_is_no_congestion() {
+        let mut link = Link::new(50_000_000);
+        link.jitter_us = 20_000;
+        link.run(60, |_| 2_000_000);
+        assert!(link.estimate.bps() >= 2_400_000, "{}", link.estimate.bps());
     }
 
     #[test]

@@ -17,6 +17,8 @@ const TICK_IDLE_US: u64 = 500_000;
 const REPORT_US: u64 = 500_000;
 /// Allocation without a reason, µs.
 const ALLOCATION_US: u64 = 5_000_000;
+/// Time after a change of layers until their rates are known, µs.
+const RECHECK_US: u64 = 1_000_000;
 /// Change of the estimate that is worth an allocation, in percent.
 const ESTIMATE_CHANGE_PERCENT: u64 = 15;
 /// `ConnectionStats`, µs.
@@ -104,7 +106,12 @@ impl Conference {
     }
 
     fn allocate_where_needed(&mut self, now_us: u64, out: &mut dyn Egress) {
-        let all = std::mem::take(&mut self.stats.reallocate);
+        let mut all = std::mem::take(&mut self.stats.reallocate);
+        if all {
+            self.recheck_at_us = Some(now_us + RECHECK_US);
+        } else if self.recheck_at_us.take_if(|at_us| now_us >= *at_us).is_some() {
+            all = true;
+        }
         let mut any = false;
         for index in self.indices() {
             let Some(endpoint) = self.get(index) else {
