@@ -25,6 +25,9 @@ export const UNKNOWN_SESSION: IqReply = {
 };
 const ACKNOWLEDGED: IqReply = { kind: "result" };
 
+/** Browsers take some 15 s to call a path failed; a bridge that died is replaced sooner than that. */
+export const DISCONNECTED_MS_MAX = 3_000;
+
 export interface BridgeSessionOptions {
   readonly offer: SessionInitiate;
   /** The focus' address in the room. */
@@ -57,6 +60,7 @@ export class BridgeSession {
   readonly #messages = new Emitter<BridgeMessage>();
   readonly #channelOpen = new Signal(false);
   #channel: BridgeChannel | null = null;
+  #cancelPatience: (() => void) | null = null;
 
   constructor(options: BridgeSessionOptions) {
     this.sid = options.offer.sid;
@@ -71,8 +75,14 @@ export class BridgeSession {
     });
     this.connection.state.subscribe((state) => {
       if (this.#ended) return;
+      this.#cancelPatience?.();
       if (state === "connected") this.#state.set({ kind: "connected" });
       if (state === "failed") this.#askForRestart();
+      if (state === "disconnected") {
+        this.#cancelPatience = options.environment.clock.after(DISCONNECTED_MS_MAX, () => {
+          if (!this.#ended && this.connection.state.get() === "disconnected") this.#askForRestart();
+        });
+      }
     });
   }
 
@@ -140,6 +150,7 @@ export class BridgeSession {
 
   /** Leaves without a word: the room's presence says it, or a new session takes over. */
   close(): void {
+    this.#cancelPatience?.();
     this.#channel?.close();
     this.#channel = null;
     this.#channelOpen.set(false);

@@ -5,6 +5,7 @@ import { systemEnvironment, type Environment } from "../clock";
 import { resolveConfig, type ClientConfig } from "../config";
 import { LocalMedia } from "../media/local-media";
 import { Signal } from "../reactive";
+import { DISCONNECTED_MS_MAX } from "./bridge-session";
 import { HANDOVER_MS } from "./media-plane";
 import { MeetingSession, REJOIN_WINDOW_MS } from "./meeting-session";
 import type { Notice } from "./meeting";
@@ -235,6 +236,21 @@ describe("media through the server", () => {
     const second = await connectBridge("s2");
     expect(second).not.toBe(first);
     expect(meeting.mediaPath.get()).toBe("server");
+  });
+
+  it("asks sooner than the browser gives up, but not for a hiccup", async () => {
+    await joined();
+    const connection = await connectBridge("s1");
+    const restarts = (): number => stream().sent.filter((frame) => frame.includes("session-terminate")).length;
+    connection.state.set("disconnected");
+    await vi.advanceTimersByTimeAsync(DISCONNECTED_MS_MAX - 100);
+    connection.state.set("connected");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(restarts()).toBe(0);
+    connection.state.set("disconnected");
+    await vi.advanceTimersByTimeAsync(DISCONNECTED_MS_MAX + 100);
+    expect(restarts()).toBe(1);
+    expect(connection.closed).toBe(true);
   });
 
   it("signals the shared screen and takes it back", async () => {
