@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(condition("<!-- c -->"), StreamCondition::RestrictedXml);
         assert_eq!(
             tcp(&["<?xml version='1.0'?><!DOCTYPE x>"]).expect_err("must be refused").condition,
-            StreamCondition::RestrictedXml
+            StreamCondition::NotWellFormed
         );
         assert_eq!(
             tcp(&["<stream xmlns='x'>"]).expect_err("must be refused").condition,
