@@ -1,7 +1,8 @@
 //! Boot in visible order, and the orderly end.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jid::BareJid;
 use rustls::ServerConfig;
@@ -38,6 +39,9 @@ use crate::store::{Store, StoreError};
 pub(crate) const ADMIN_SOCKET: &str = "run/admin.sock";
 /// Accounts that focus and bridges sign in to.
 const SERVICE_ACCOUNTS: [&str; 2] = ["focus", "jvb"];
+
+/// How often the certificate is looked at.
+const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(12 * 3600);
 
 /// Why the server can't start.
 #[derive(Debug, Error)]
@@ -120,7 +124,7 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
     let control = Arc::new(Control::new(
         &config,
         Arc::clone(&store),
-        Some(Running { driver: driver.clone(), ports, certificates }),
+        Some(Running { driver: driver.clone(), ports, certificates: Arc::clone(&certificates) }),
     ));
 
     let website = Website::new(
@@ -151,6 +155,7 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
             }
         });
     }
+    tokio::spawn(renew_certificate(certificate_folder, names, Arc::clone(&certificates)));
     tracing::info!(host = %config.host, https_port, c2s_port, c2s_tls_port, "the XMPP server is ready");
 
     let (stop, stopped) = oneshot::channel();
@@ -200,6 +205,18 @@ fn acceptor(certificates: &Arc<certs::Resolver>, protocols: &[&[u8]]) -> Result<
         .with_cert_resolver(Arc::clone(certificates) as Arc<dyn rustls::server::ResolvesServerCert>);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A server runs longer than a certificate is valid: one of our own is replaced in time.
+async fn renew_certificate(folder: PathBuf, names: certs::ServerNames, certificates: Arc<certs::Resolver>) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
+        let renewed = certs::load_or_create(&folder, &names, SystemTime::now())
+            .and_then(|served| if served == certs::Served::Issued { certificates.reload() } else { Ok(()) });
+        if let Err(error) = renewed {
+            tracing::warn!(%error, "the certificate can't be renewed; the one in use stays");
+        }
+    }
 }
 
 /// Waits for SIGTERM, SIGINT, or the end of the supervisor.

@@ -305,9 +305,7 @@ impl Server {
             for stanza in waiting {
                 self.inbound_subscription(&account, stanza, turn);
             }
-            if self.sessions.by_account(account.as_str()).is_empty() {
-                self.contacts.forget(&account);
-            }
+            self.forget_contacts_if_unused(&account);
         }
     }
 

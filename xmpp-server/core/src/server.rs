@@ -459,6 +459,7 @@ impl Server {
                     self.contacts.loaded(&identity.account, items.unwrap_or_default());
                 }
                 self.bind(connection, &identity, resource, &id, turn);
+                self.forget_contacts_if_unused(&identity.account);
             }
             Some(Pending::RosterForSubscription(account)) => {
                 self.roster_arrived(account, answer, turn);
@@ -748,9 +749,18 @@ impl Server {
                 component.session_gone(&context, cx);
             });
         }
-        let account = context.jid.to_bare();
-        if self.sessions.by_account(account.as_str()).is_empty() {
-            self.contacts.forget(&account);
+        self.forget_contacts_if_unused(&context.jid.to_bare());
+    }
+
+    /// Lists are held for members with a session, and for those about to have one: what they are
+    /// being given was read before the latest changes.
+    pub(crate) fn forget_contacts_if_unused(&mut self, account: &BareJid) {
+        let about_to_bind = self
+            .pending
+            .values()
+            .any(|pending| matches!(pending, Pending::RosterForBind(_, identity, ..) if identity.account == *account));
+        if !about_to_bind && self.sessions.by_account(account.as_str()).is_empty() {
+            self.contacts.forget(account);
         }
     }
 

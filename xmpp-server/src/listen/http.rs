@@ -15,16 +15,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use super::places::{Place, Places};
 use super::website::Website;
 use super::{proxy, socket, websocket};
 use crate::config::HttpAddress;
 use crate::drive::Driver;
 
-/// Connections at a time.
-pub(crate) const CONNECTIONS_MAX: usize = 20_000;
 /// A TLS handshake, and then the head of a request, take at most this.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// Largest conference request.
@@ -58,16 +56,19 @@ impl Entry {
     }
 }
 
-/// The address of the connection a request came on.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+/// The connection a request came on.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    place: Arc<Place>,
+}
 
 /// Accepts connections until the process ends.
 pub(crate) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, entry: Entry) {
     let router = Router::new().fallback(answer).with_state(entry);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Some(vacancy) = places.vacancy().await else {
             return;
         };
         let (stream, address) = match listener.accept().await {
@@ -80,7 +81,12 @@ pub(crate) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, entry: E
         };
         socket::prepare(&stream);
         let acceptor = acceptor.clone();
-        let router = router.clone().layer(axum::Extension(Peer(address)));
+        let Some(place) = places.take(vacancy, address.ip()) else {
+            continue;
+        };
+        // What a request turns the connection into keeps the place, too.
+        let peer = Peer { address, place: Arc::new(place) };
+        let router = router.clone().layer(axum::Extension(peer));
         tokio::spawn(async move {
             let stream = match tokio::time::timeout(HEAD_MAX, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => stream,
@@ -94,7 +100,6 @@ pub(crate) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, entry: E
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection ended");
             }
-            drop(place);
         });
     }
 }
@@ -132,6 +137,7 @@ async fn xmpp_websocket(entry: &Inner, request: Request) -> Response {
         return websocket::keep_alive();
     }
     let address = client_address(entry, &request);
+    let place = request.extensions().get::<Peer>().map(|peer| Arc::clone(&peer.place));
     // The tenant may be part of the path instead of a parameter.
     let tenant = request.uri().path().trim_start_matches('/').split_once('/').map(|(tenant, _)| tenant.to_owned());
     let (mut parts, _) = request.into_parts();
@@ -143,7 +149,7 @@ async fn xmpp_websocket(entry: &Inner, request: Request) -> Response {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    websocket::upgrade(upgrade, query.as_deref(), &parts.headers, address, entry.driver.clone())
+    websocket::upgrade(upgrade, query.as_deref(), &parts.headers, address, entry.driver.clone(), place)
 }
 
 async fn conference_request(entry: &Inner, request: Request) -> Response {
@@ -226,7 +232,7 @@ fn authority(entry: &Inner, request: &Request) -> String {
 /// Who asks: the connection's address, or what a trusted proxy says of it. Of several addresses
 /// the right-most that is no trusted proxy counts; everything left of it anybody may have written.
 fn client_address(entry: &Inner, request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |peer| peer.0.ip().to_canonical());
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |peer| peer.address.ip().to_canonical());
     forwarded_address(peer, request.headers(), &entry.trusted_proxies)
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod config_js;
 pub(crate) mod http;
+pub(crate) mod places;
 pub(crate) mod proxy;
 pub(crate) mod server_side_includes;
 pub(crate) mod socket;

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::http::Peer;
 use super::socket::connect_unix;
 use crate::config::HttpAddress;
 
@@ -71,6 +72,7 @@ where
         }
     });
     let client = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
+    let peer = request.extensions_mut().remove::<Peer>();
     let upgrade = request.headers().get(header::UPGRADE).cloned().filter(|_| client.is_some());
     let mut outgoing = Request::new(Body::empty());
     *outgoing.method_mut() = request.method().clone();
@@ -101,6 +103,7 @@ where
             };
             // Either end may break off; the other then learns it.
             let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
+            drop(peer);
         });
     } else {
         *response.body_mut() = Body::new(answer.into_body());

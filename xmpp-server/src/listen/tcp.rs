@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use xmpp_server_core::server::{Input, Output};
 use xmpp_server_core::session::ConnectionId;
@@ -14,11 +13,10 @@ use xmpp_server_core::stream::framing::TcpFraming;
 use xmpp_server_core::stream::limits::ByteRate;
 use xmpp_server_core::stream::negotiation::{Opened, Transport};
 
+use super::places::Places;
 use super::socket;
 use crate::drive::{Command, Commands, Driver};
 
-/// Connections of one listener at a time.
-pub(crate) const CONNECTIONS_MAX: usize = 20_000;
 /// A TLS handshake takes at most this.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// A write that the peer does not take for this long means the connection is dead.
@@ -43,9 +41,9 @@ pub(crate) enum Tls {
 
 /// Accepts connections until the process ends.
 pub(crate) async fn serve(listener: TcpListener, tls: Tls, acceptor: TlsAcceptor, driver: Driver) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Some(vacancy) = places.vacancy().await else {
             return;
         };
         let (stream, address) = match listener.accept().await {
@@ -56,6 +54,9 @@ pub(crate) async fn serve(listener: TcpListener, tls: Tls, acceptor: TlsAcceptor
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
+        };
+        let Some(place) = places.take(vacancy, address.ip()) else {
+            continue;
         };
         let (acceptor, driver) = (acceptor.clone(), driver.clone());
         tokio::spawn(async move {

@@ -15,6 +15,7 @@ use xmpp_server_core::stream::limits::{ByteRate, STANZA_BYTES_MAX};
 use xmpp_server_core::stream::negotiation::{Opened, Transport};
 use xmpp_server_core::stream::{StreamCondition, StreamError};
 
+use super::places::Place;
 use super::tcp::WRITE_MAX;
 use crate::drive::{Command, Commands, Driver};
 
@@ -40,6 +41,7 @@ pub(crate) fn upgrade(
     headers: &HeaderMap,
     address: IpAddr,
     driver: Driver,
+    place: Option<Arc<Place>>,
 ) -> Response {
     if !offers_xmpp(headers) {
         return (StatusCode::NOT_IMPLEMENTED, "Only the WebSocket subprotocol \"xmpp\" is spoken here.\n")
@@ -60,6 +62,7 @@ pub(crate) fn upgrade(
                 converse(socket, id, commands, &driver).await;
                 driver.input(Input::Closed(id)).await;
             }
+            drop(place);
         },
     )
 }

@@ -156,14 +156,12 @@ async fn a_meeting_works_through_the_web_entry() {
     focus.bind(Some("focus")).await;
     focus.say("<presence/>").await;
     let mut ann = Client::guest(&server, "room=tea").await;
-    // Nobody is in before the focus is.
     let join = |nick: &str| {
         format!(
             "<presence xmlns='jabber:client' to='tea@conference.localhost/{nick}'>\
              <x xmlns='http://jabber.org/protocol/muc'/><SourceInfo>{{}}</SourceInfo></presence>"
         )
     };
-    ann.say(&join("ann")).await;
     focus.say(&join("focus")).await;
     let is_self = |element: &minidom::Element| {
         element.name() == "presence"
@@ -172,6 +170,7 @@ async fn a_meeting_works_through_the_web_entry() {
             })
     };
     focus.next_where(is_self).await;
+    ann.say(&join("ann")).await;
     ann.next_where(is_self).await;
     ann.say(
         "<message xmlns='jabber:client' type='groupchat' to='tea@conference.localhost'><body>hello all</body></message>",
