@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::UnixListener;
 use xmpp_server_core::account::{Credentials, PasswordPolicy};
 use xmpp_server_core::service::register::is_account_name;
-use xmpp_server_core::stream::negotiation::invite_hash;
+use xmpp_server_core::stream::registration::invite_hash;
 use zeroize::Zeroizing;
 
 use crate::config::Config;

@@ -87,7 +87,7 @@ impl Server {
                 });
             }
             Target::Account => {
-                if let Some(error) = self.to_account(&to, &stanza, turn) {
+                if let Some(error) = self.deliver_to_account(&to, &stanza, turn) {
                     self.refuse(sender, &stanza, &error, turn);
                 }
             }
@@ -98,7 +98,7 @@ impl Server {
     }
 
     /// Delivers to an account of ours. Returns what the sender is to be told if nobody is there.
-    fn to_account(&mut self, to: &Jid, stanza: &Element, turn: &mut Turn<'_>) -> Option<StanzaError> {
+    fn deliver_to_account(&mut self, to: &Jid, stanza: &Element, turn: &mut Turn<'_>) -> Option<StanzaError> {
         if let Some(id) = to.is_full().then(|| self.sessions.by_address(to.as_str())).flatten() {
             self.send(id, WireStanza::new(stanza), turn);
             return None;
@@ -212,7 +212,7 @@ impl Server {
             tracing::debug!("a component's stanza is addressed to nobody's session");
             return;
         }
-        let Some(error) = self.to_account(&to, &element, turn) else {
+        let Some(error) = self.deliver_to_account(&to, &element, turn) else {
             return;
         };
         // The component that asked in the name of an occupant learns that nobody is there.

@@ -2,29 +2,24 @@
 //! their recipients. One input at a time, effects appended in order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use jid::{BareJid, ResourcePart};
-use minidom::Element;
 use rand::CryptoRng;
 
-use crate::account::{PasswordPolicy, ScramHash};
+use crate::account::PasswordPolicy;
 use crate::account_request::{AccountAnswer, AccountRequest, Ticket};
-use crate::component::{Component, Context, Now, Outbound, SenderContext};
+use crate::component::{Component, Context, Now, Outbound};
 use crate::contacts::Contacts;
-use crate::hosts::{HostKind, Hosts};
+use crate::hosts::Hosts;
+use crate::managed_stream::token_hash;
 use crate::own_account::PendingChange;
-use crate::random;
-use crate::session::{ConnectionId, Managed, ResumptionToken, Session, SessionId, SessionTable};
-use crate::stanza::{NS_CLIENT, WireStanza};
-use crate::stream::framing::{Frame, is_stanza};
+use crate::session::{ConnectionId, SessionId, SessionTable};
+use crate::stanza::WireStanza;
+use crate::stream::framing::Frame;
+use crate::stream::guesses::Guesses;
 use crate::stream::limits::{FailureLimit, StreamLimits, UNAUTHENTICATED_TIME_MAX_MS};
-use crate::stream::negotiation::{
-    Environment, Guesses, Identity, NS_BIND, Negotiation, Opened, Step, closing, sm_failed,
-};
-use crate::stream::resumption::{Acknowledgement, HIBERNATION_MAX_MS, NS_SM, SERVICE_HIBERNATION_MAX_MS};
+use crate::stream::negotiation::{Environment, Identity, Negotiation, Opened, Step, closing};
 use crate::stream::{StreamCondition, StreamError};
-use crate::xml::{self, ElementExt};
 
 /// Sessions of one account or guest at a time.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 64;
@@ -140,17 +135,17 @@ pub struct Server {
     pub(crate) sessions: SessionTable,
     pub(crate) contacts: Contacts,
     pub(crate) password_changes: FailureLimit,
-    connections: HashMap<ConnectionId, Connection>,
-    guesses: Guesses,
-    pending: BTreeMap<Ticket, Pending>,
-    deadlines: BTreeSet<(u64, Deadline)>,
-    next_session: u64,
-    next_ticket: u64,
-    counters: Counters,
+    pub(crate) connections: HashMap<ConnectionId, Connection>,
+    pub(crate) guesses: Guesses,
+    pub(crate) pending: BTreeMap<Ticket, Pending>,
+    pub(crate) deadlines: BTreeSet<(u64, Deadline)>,
+    pub(crate) next_session: u64,
+    pub(crate) next_ticket: u64,
+    pub(crate) counters: Counters,
 }
 
 #[derive(Debug)]
-enum Connection {
+pub(crate) enum Connection {
     Negotiating(Box<Negotiation>),
     Bound(SessionId),
     /// Told to close; what still arrives is ignored.
@@ -169,7 +164,7 @@ pub(crate) enum Pending {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Deadline {
+pub(crate) enum Deadline {
     Unauthenticated(ConnectionId),
     Hibernation(SessionId),
 }
@@ -295,8 +290,6 @@ impl Server {
         self.deliver(&mut turn);
     }
 
-    // ---- Connections.
-
     fn frame(&mut self, connection: ConnectionId, frame: Frame, turn: &mut Turn<'_>) {
         match self.connections.get(&connection) {
             Some(Connection::Negotiating(_)) => {
@@ -366,7 +359,7 @@ impl Server {
         }
     }
 
-    fn fail_connection(&mut self, connection: ConnectionId, error: StreamError, turn: &mut Turn<'_>) {
+    pub(crate) fn fail_connection(&mut self, connection: ConnectionId, error: StreamError, turn: &mut Turn<'_>) {
         self.counters.stream_errors += 1;
         match self.connections.get(&connection) {
             Some(Connection::Negotiating(_)) => {
@@ -377,44 +370,6 @@ impl Server {
             // A peer that breaks the rules does not get to resume.
             Some(Connection::Bound(session)) => self.end_session(*session, Some(error), turn),
             Some(Connection::Closing) | None => {}
-        }
-    }
-
-    fn connection_lost(&mut self, connection: ConnectionId, turn: &mut Turn<'_>) {
-        let Some(Connection::Bound(id)) = self.connections.remove(&connection) else {
-            return;
-        };
-        let now_ms = turn.now.monotonic_ms;
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        if session.connection != Some(connection) {
-            return;
-        }
-        session.connection = None;
-        let resumable = session.managed.as_ref().is_some_and(|managed| managed.token.is_some());
-        if !resumable {
-            return self.end_session(id, None, turn);
-        }
-        let until = now_ms + hibernation_max_ms(session.host);
-        session.hibernates_until_ms = Some(until);
-        self.deadlines.insert((until, Deadline::Hibernation(id)));
-        // At most one hibernating session of a guest or member is kept; services may have several
-        // resources (a pool of bridges under one account).
-        if !session.is_service() {
-            let account = session.account();
-            let older: Vec<SessionId> = self
-                .sessions
-                .by_account(account.as_str())
-                .iter()
-                .copied()
-                .filter(|other| {
-                    *other != id && self.sessions.get(*other).is_some_and(|other| other.connection.is_none())
-                })
-                .collect();
-            for other in older {
-                self.end_session(other, None, turn);
-            }
         }
     }
 
@@ -437,8 +392,6 @@ impl Server {
             self.connections.insert(connection, Connection::Closing);
         }
     }
-
-    // ---- The account store.
 
     pub(crate) fn ask(&mut self, request: AccountRequest, pending: Pending, turn: &mut Turn<'_>) {
         self.next_ticket += 1;
@@ -469,325 +422,6 @@ impl Server {
         }
     }
 
-    // ---- Sessions.
-
-    fn prepare_bind(
-        &mut self,
-        connection: ConnectionId,
-        identity: Identity,
-        resource: Option<ResourcePart>,
-        id: String,
-        turn: &mut Turn<'_>,
-    ) {
-        let has_contacts = identity.host == HostKind::Main && identity.is_authenticated;
-        if has_contacts && !self.contacts.is_loaded(&identity.account) {
-            let request = AccountRequest::LoadRoster { account: identity.account.clone() };
-            let pending = Pending::RosterForBind(connection, identity, resource, id);
-            return self.ask(request, pending, turn);
-        }
-        self.bind(connection, &identity, resource, &id, turn);
-    }
-
-    fn bind(
-        &mut self,
-        connection: ConnectionId,
-        identity: &Identity,
-        resource: Option<ResourcePart>,
-        id: &str,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(Connection::Negotiating(negotiation)) = self.connections.get(&connection) else {
-            return;
-        };
-        let opened = negotiation.connection().clone();
-        let jid = match resource {
-            Some(resource) => identity.account.with_resource(&resource),
-            None => identity
-                .account
-                .with_resource_str(&random::token(turn.random)[..12])
-                .expect("hexadecimal digits are a resource"),
-        };
-        // A guest who took over a name and binds anew gave up the old session; a member's new
-        // stream with the same resource replaces the old one (RFC 6120 §7.7.2.2).
-        let account_sessions = self.sessions.by_account(identity.account.as_str()).to_vec();
-        let replaced: Vec<SessionId> = if identity.is_authenticated {
-            self.sessions.by_address(jid.as_str()).into_iter().collect()
-        } else {
-            account_sessions.clone()
-        };
-        let conflict = StreamError::new(StreamCondition::Conflict, "A new connection took the place of this one.");
-        for session in replaced {
-            self.end_session(session, Some(conflict.clone()), turn);
-        }
-        if !self.settings.admins.contains(&identity.account)
-            && self.sessions.by_account(identity.account.as_str()).len() >= SESSIONS_PER_ACCOUNT_MAX
-        {
-            let error = StreamError::new(StreamCondition::ResourceConstraint, "This account has too many connections.");
-            return self.fail_connection(connection, error, turn);
-        }
-        self.next_session += 1;
-        let session_id = SessionId(self.next_session);
-        let context = SenderContext {
-            is_admin: self.settings.admins.contains(&identity.account),
-            is_authenticated: identity.is_authenticated,
-            params: Arc::clone(&opened.params),
-            jid: jid.clone(),
-        };
-        self.sessions.insert(
-            session_id,
-            Session {
-                context: context.clone(),
-                host: identity.host,
-                connection: Some(connection),
-                transport: opened.transport,
-                presence: None,
-                directed: BTreeSet::new(),
-                wants_roster: false,
-                managed: None,
-                bound_at_ms: turn.now.monotonic_ms,
-                hibernates_until_ms: None,
-            },
-        );
-        self.counters.bound += 1;
-        self.attach(connection, session_id, identity.host, turn);
-        let result = Element::bare("iq", NS_CLIENT)
-            .with("type", "result")
-            .with("id", id)
-            .child(Element::bare("bind", NS_BIND).child(Element::bare("jid", NS_BIND).with_text(jid.as_str())));
-        write_text(connection, xml::to_string(&result), turn);
-        for index in 0..self.components.len() {
-            self.with_component(index, turn, |component, cx| {
-                component.session_bound(&context, cx);
-            });
-        }
-    }
-
-    fn attach(&mut self, connection: ConnectionId, session: SessionId, host: HostKind, turn: &mut Turn<'_>) {
-        self.connections.insert(connection, Connection::Bound(session));
-        let limits = if host == HostKind::Service {
-            StreamLimits::SERVICE
-        } else {
-            StreamLimits::client(self.settings.client_bytes_per_s)
-        };
-        turn.out.push(Effect::SetLimits(connection, limits));
-    }
-
-    fn resume(&mut self, connection: ConnectionId, identity: &Identity, previd: &str, h: u32, turn: &mut Turn<'_>) {
-        let found = self.sessions.by_token(&token_hash(previd)).filter(|id| {
-            self.sessions.get(*id).is_some_and(|session| {
-                session.account() == identity.account && session.context.is_authenticated == identity.is_authenticated
-            })
-        });
-        let Some(id) = found else {
-            return write_text(connection, sm_failed("item-not-found", None), turn);
-        };
-        let Some(Connection::Negotiating(negotiation)) = self.connections.get(&connection) else {
-            return;
-        };
-        let transport = negotiation.connection().transport;
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let host = session.host;
-        let old_transport = session.transport;
-        let Some(managed) = session.managed.as_mut() else {
-            return;
-        };
-        if managed.acknowledgement.acknowledged(h).is_err() {
-            let received = managed.acknowledgement.received();
-            write_text(connection, sm_failed("item-not-found", Some(received)), turn);
-            return self.end_session(id, None, turn);
-        }
-        let old = session.connection.replace(connection);
-        session.transport = transport;
-        session.hibernates_until_ms = None;
-        let resumed = format!(
-            "<resumed xmlns='{NS_SM}' h='{}' previd='{}'/>",
-            managed.acknowledgement.received(),
-            escaped(previd)
-        );
-        let resent: Vec<WireStanza> = managed.acknowledgement.resend().cloned().collect();
-        if let Some(old) = old {
-            // The peer came back before we noticed that its old connection is dead.
-            let error = StreamError::new(StreamCondition::Conflict, "The session was resumed on another connection.");
-            write_text(old, error.to_xml(), turn);
-            write_text(old, closing(old_transport).to_owned(), turn);
-            turn.out.push(Effect::Close(old));
-            self.connections.insert(old, Connection::Closing);
-        }
-        self.counters.resumed += 1;
-        self.attach(connection, id, host, turn);
-        write_text(connection, resumed, turn);
-        for stanza in resent {
-            turn.out.push(Effect::Write(connection, Output::Stanza(stanza)));
-        }
-    }
-
-    fn bound_frame(&mut self, id: SessionId, frame: Frame, turn: &mut Turn<'_>) {
-        match frame {
-            Frame::Stanza(element) if is_stanza(&element) => {
-                self.counters.stanzas_in += 1;
-                if let Some(managed) = self.sessions.get_mut(id).and_then(|session| session.managed.as_mut()) {
-                    managed.acknowledgement.count_received();
-                }
-                self.session_stanza(id, element, turn);
-            }
-            Frame::Stanza(element) if element.has_ns(NS_SM) => {
-                self.management(id, &element, turn);
-            }
-            Frame::Stanza(_) => {
-                let error = StreamCondition::UnsupportedStanzaType.into();
-                self.counters.stream_errors += 1;
-                self.end_session(id, Some(error), turn);
-            }
-            Frame::Open(_) => {
-                self.counters.stream_errors += 1;
-                let error = StreamCondition::NotWellFormed.into();
-                self.end_session(id, Some(error), turn);
-            }
-            // An orderly end is final: nothing is kept for resumption.
-            Frame::Close => self.end_session(id, None, turn),
-        }
-    }
-
-    /// Stream management after bind (XEP-0198 §3, §4).
-    fn management(&mut self, id: SessionId, element: &Element, turn: &mut Turn<'_>) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let Some(connection) = session.connection else {
-            return;
-        };
-        match (element.name(), session.managed.as_mut()) {
-            ("enable", None) => {
-                let wants_resumption = matches!(element.attr("resume"), Some("true" | "1"));
-                let token = wants_resumption.then(|| {
-                    // COMPAT(lib-jitsi-meet): the token goes into a URL as it is.
-                    random::token(turn.random)
-                });
-                let answer = match &token {
-                    Some(token) => format!(
-                        "<enabled xmlns='{NS_SM}' id='{token}' resume='true' max='{}'/>",
-                        hibernation_max_ms(session.host) / 1000
-                    ),
-                    None => format!("<enabled xmlns='{NS_SM}'/>"),
-                };
-                let token = token.map(|token| token_hash(&token));
-                session.managed = Some(Managed { acknowledgement: Acknowledgement::new(session.is_service()), token });
-                if let Some(token) = token {
-                    self.sessions.set_token(id, token);
-                }
-                write_text(connection, answer, turn);
-            }
-            ("enable", Some(_)) | ("resume", _) => {
-                write_text(connection, sm_failed("unexpected-request", None), turn);
-            }
-            ("r", Some(managed)) => {
-                let h = managed.acknowledgement.received();
-                write_text(connection, format!("<a xmlns='{NS_SM}' h='{h}'/>"), turn);
-            }
-            ("a", Some(managed)) => {
-                let Some(h) = element.attr("h").and_then(|h| h.parse().ok()) else {
-                    return self.end_session(id, Some(StreamCondition::PolicyViolation.into()), turn);
-                };
-                if let Err(error) = managed.acknowledgement.acknowledged(h) {
-                    let mut stream_error = StreamError::new(
-                        StreamCondition::UndefinedCondition,
-                        format!("You acknowledged {} stanzas, but {} were sent.", error.h, error.sent),
-                    );
-                    stream_error.application = Some("<handled-count-too-high xmlns='urn:xmpp:sm:3'/>");
-                    self.counters.stream_errors += 1;
-                    self.end_session(id, Some(stream_error), turn);
-                }
-            }
-            _ => {
-                let error = StreamCondition::UnsupportedStanzaType.into();
-                self.counters.stream_errors += 1;
-                self.end_session(id, Some(error), turn);
-            }
-        }
-    }
-
-    /// Ends every session of an account but one.
-    pub(crate) fn end_account(
-        &mut self,
-        account: &BareJid,
-        except: Option<SessionId>,
-        error: &StreamError,
-        turn: &mut Turn<'_>,
-    ) {
-        for session in self.sessions.by_account(account.as_str()).to_vec() {
-            if Some(session) != except {
-                self.end_session(session, Some(error.clone()), turn);
-            }
-        }
-    }
-
-    /// Ends a session for good: its peer is told why, everybody else that it is gone.
-    pub(crate) fn end_session(&mut self, id: SessionId, error: Option<StreamError>, turn: &mut Turn<'_>) {
-        self.became_unavailable(id, turn);
-        let Some(session) = self.sessions.remove(id) else {
-            return;
-        };
-        if let Some(connection) = session.connection {
-            if let Some(error) = error {
-                write_text(connection, error.to_xml(), turn);
-            }
-            write_text(connection, closing(session.transport).to_owned(), turn);
-            turn.out.push(Effect::Close(connection));
-            self.connections.insert(connection, Connection::Closing);
-        }
-        if let Some(at) = session.hibernates_until_ms {
-            self.deadlines.remove(&(at, Deadline::Hibernation(id)));
-        }
-        let context = session.context;
-        if let Some(managed) = session.managed {
-            self.bounce(&context, managed.acknowledgement, turn);
-        }
-        for index in 0..self.components.len() {
-            self.with_component(index, turn, |component, cx| {
-                component.session_gone(&context, cx);
-            });
-        }
-        self.forget_contacts_if_unused(&context.jid.to_bare());
-    }
-
-    /// Lists are held for members with a session, and for those about to have one: what they are
-    /// being given was read before the latest changes.
-    pub(crate) fn forget_contacts_if_unused(&mut self, account: &BareJid) {
-        let about_to_bind = self
-            .pending
-            .values()
-            .any(|pending| matches!(pending, Pending::RosterForBind(_, identity, ..) if identity.account == *account));
-        if !about_to_bind && self.sessions.by_account(account.as_str()).is_empty() {
-            self.contacts.forget(account);
-        }
-    }
-
-    /// Hands one stanza to a session. Whatever happens to it later is the stream's matter.
-    pub(crate) fn send(&mut self, id: SessionId, stanza: WireStanza, turn: &mut Turn<'_>) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        self.counters.stanzas_out += 1;
-        let mut ask = false;
-        if let Some(managed) = session.managed.as_mut() {
-            if managed.acknowledgement.sent(stanza.clone()).is_err() {
-                let error =
-                    StreamError::new(StreamCondition::ResourceConstraint, "Too many stanzas were not acknowledged.");
-                self.counters.stream_errors += 1;
-                return self.end_session(id, Some(error), turn);
-            }
-            ask = session.connection.is_some() && managed.acknowledgement.take_request();
-        }
-        if let Some(connection) = session.connection {
-            turn.out.push(Effect::Write(connection, Output::Stanza(stanza)));
-            if ask {
-                write_text(connection, format!("<r xmlns='{NS_SM}'/>"), turn);
-            }
-        }
-    }
-
     pub(crate) fn with_component(
         &mut self,
         index: usize,
@@ -799,25 +433,6 @@ impl Server {
         act(self.components[index].as_mut(), &mut cx);
         turn.queue.extend(stanzas);
     }
-}
-
-fn hibernation_max_ms(host: HostKind) -> u64 {
-    match host {
-        HostKind::Service => SERVICE_HIBERNATION_MAX_MS,
-        HostKind::Main | HostKind::Guest => HIBERNATION_MAX_MS,
-    }
-}
-
-fn token_hash(token: &str) -> ResumptionToken {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&ScramHash::Sha256.hash(token.as_bytes()));
-    ResumptionToken(hash)
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    xml::escape_attribute(text, &mut out);
-    out
 }
 
 pub(crate) fn write_text(connection: ConnectionId, text: String, turn: &mut Turn<'_>) {

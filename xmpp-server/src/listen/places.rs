@@ -17,8 +17,11 @@ pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     per_address_max: usize,
-    by_address: Arc<Mutex<BTreeMap<String, usize>>>,
+    by_address: Counts,
 }
+
+/// Connections by address.
+type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
 impl Places {
     pub(crate) fn new() -> Self {
@@ -55,7 +58,7 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct Place {
     _vacancy: OwnedSemaphorePermit,
-    counted: Option<(String, Arc<Mutex<BTreeMap<String, usize>>>)>,
+    counted: Option<(String, Counts)>,
 }
 
 impl Drop for Place {

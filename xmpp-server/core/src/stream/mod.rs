@@ -2,8 +2,10 @@
 //! and what survives the loss of its connection (XEP-0198).
 
 pub mod framing;
+pub mod guesses;
 pub mod limits;
 pub mod negotiation;
+pub mod registration;
 pub mod resumption;
 pub mod sasl;
 mod stream_error;

@@ -9,7 +9,8 @@ use minidom::Element;
 use rand::CryptoRng;
 
 use super::framing::{Frame, NS_FRAMING, NS_STREAM, StreamOpen};
-use super::limits::{FailureLimit, SASL_ATTEMPTS_MAX, StreamLimits, address_key};
+use super::guesses::Guesses;
+use super::limits::{SASL_ATTEMPTS_MAX, StreamLimits, address_key};
 use super::resumption::NS_SM;
 use super::sasl::{self, Mechanism, NS_SASL, PlainMessage, SaslFailure, ScramExchange, ScramFirst};
 use super::{StreamCondition, StreamError};
@@ -18,7 +19,7 @@ use crate::account_request::{AccountAnswer, AccountRequest, InviteHash, InviteOf
 use crate::component::{Now, SessionParams};
 use crate::hosts::{HostKind, Hosts};
 use crate::random;
-use crate::service::register::{self, NS_REGISTER, RegisterSet};
+use crate::service::register;
 use crate::stanza::NS_CLIENT;
 use crate::stanza_error::{Condition, StanzaError};
 use crate::xml::{self, ElementExt};
@@ -29,15 +30,6 @@ pub const NS_TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub const NS_BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// Namespace of the session establishment of RFC 3921, which does nothing any more.
 pub const NS_SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
-
-/// Wrong passwords for one account from one address before it has to wait.
-pub const PASSWORD_FAILURES_MAX: u32 = 10;
-/// Wrong passwords from one address, whatever the account.
-pub const ADDRESS_FAILURES_MAX: u32 = 60;
-/// Wrong invites from one address.
-pub const INVITE_FAILURES_MAX: u32 = 20;
-/// How long it then has to wait.
-pub const FAILURE_WINDOW_MS: u64 = 5 * 60_000;
 
 /// How the peer is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,64 +133,18 @@ pub struct Environment<'a> {
     pub adopt: &'a dyn Fn(&str) -> Option<BareJid>,
 }
 
-/// Wrong passwords and invites, by who tried.
-#[derive(Debug)]
-pub struct Guesses {
-    by_account_and_address: FailureLimit,
-    by_address: FailureLimit,
-    invites_by_address: FailureLimit,
-}
-
-impl Guesses {
-    /// None so far.
-    pub fn new() -> Self {
-        Self {
-            by_account_and_address: FailureLimit::new(PASSWORD_FAILURES_MAX, FAILURE_WINDOW_MS),
-            by_address: FailureLimit::new(ADDRESS_FAILURES_MAX, FAILURE_WINDOW_MS),
-            invites_by_address: FailureLimit::new(INVITE_FAILURES_MAX, FAILURE_WINDOW_MS),
-        }
-    }
-
-    fn key(account: &BareJid, address: IpAddr) -> String {
-        format!("{} {account}", address_key(address))
-    }
-
-    /// Whether this address has to wait before it may try this account. Others are not affected,
-    /// so nobody can lock somebody else out. Programs on this machine share an address, so that
-    /// one is only limited account by account.
-    fn must_wait(&self, account: &BareJid, address: IpAddr, now_ms: u64) -> bool {
-        self.by_account_and_address.is_exhausted(&Self::key(account, address), now_ms)
-            || (!address.is_loopback() && self.by_address.is_exhausted(&address_key(address), now_ms))
-    }
-
-    fn failed(&mut self, account: &BareJid, address: IpAddr, now_ms: u64) {
-        self.by_account_and_address.failed(Self::key(account, address), now_ms);
-        self.by_address.failed(address_key(address), now_ms);
-    }
-
-    fn succeeded(&mut self, account: &BareJid, address: IpAddr) {
-        self.by_account_and_address.succeeded(&Self::key(account, address));
-    }
-}
-
-impl Default for Guesses {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// One connection that has no session yet.
 #[derive(Debug)]
 pub struct Negotiation {
-    opened: Opened,
-    host: Option<(String, HostKind)>,
+    pub(super) opened: Opened,
+    pub(super) host: Option<(String, HostKind)>,
     attempts: u32,
-    invite: Option<(InviteHash, InviteOffer)>,
-    state: State,
+    pub(super) invite: Option<(InviteHash, InviteOffer)>,
+    pub(super) state: State,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// No stream header yet.
     Unopened,
     /// Features were sent.
@@ -262,7 +208,7 @@ impl Negotiation {
         self.end(Some(error), out);
     }
 
-    fn end(&mut self, error: Option<StreamError>, out: &mut Vec<Step>) {
+    pub(super) fn end(&mut self, error: Option<StreamError>, out: &mut Vec<Step>) {
         if let Some(error) = error {
             out.push(Step::Send(error.to_xml()));
         }
@@ -553,87 +499,6 @@ impl Negotiation {
         }
     }
 
-    /// Registration and invites; nothing else is served before authentication.
-    fn unauthenticated_iq(&mut self, iq: Element, env: &mut Environment<'_>, out: &mut Vec<Step>) {
-        match self.registration(&iq, env) {
-            Ok(Registration::Answer(answer)) => out.push(Step::Send(unaddressed(answer))),
-            Ok(Registration::Ask(request, state)) => {
-                out.push(Step::Ask(request));
-                self.state = state;
-            }
-            Ok(Registration::NotServed) => {
-                let error =
-                    StreamError::new(StreamCondition::NotAuthorized, "Please sign in before sending anything else.");
-                self.end(Some(error), out);
-            }
-            Err(error) => out.push(Step::Send(unaddressed(error.answer(&iq, "")))),
-        }
-    }
-
-    fn registration(&self, iq: &Element, env: &mut Environment<'_>) -> Result<Registration, StanzaError> {
-        let is_set = iq.attr("type") == Some("set");
-        let Some(payload) = iq.children().next() else {
-            return Ok(Registration::NotServed);
-        };
-        let is_preauth = payload.is("preauth", register::NS_PREAUTH);
-        if !is_preauth && !payload.is("query", NS_REGISTER) {
-            return Ok(Registration::NotServed);
-        }
-        if !self.opened.encrypted {
-            return Err(
-                StanzaError::new(Condition::PolicyViolation).text("Please switch to an encrypted connection first.")
-            );
-        }
-        let Some((host, HostKind::Main)) = &self.host else {
-            return Err(register::invite_needed());
-        };
-        if is_preauth {
-            let token = payload.attr("token").unwrap_or_default();
-            if !is_set || token.is_empty() {
-                return Err(Condition::BadRequest.into());
-            }
-            let address = address_key(self.opened.address);
-            if env.guesses.invites_by_address.is_exhausted(&address, env.now.monotonic_ms) {
-                return Err(register::too_many_tries());
-            }
-            let invite = invite_hash(token);
-            return Ok(Registration::Ask(
-                AccountRequest::CheckInvite { invite },
-                State::AwaitingInvite { invite, request: iq.clone() },
-            ));
-        }
-        let Some((invite, offer)) = &self.invite else {
-            return Err(register::invite_needed());
-        };
-        let fixed_name = offer.account.as_ref().and_then(|account| account.node()).map(|node| node.as_str());
-        if !is_set {
-            return Ok(Registration::Answer(result(iq).child(register::registration_form(fixed_name))));
-        }
-        let RegisterSet::Set { username, password, .. } = RegisterSet::parse(payload)? else {
-            return Err(StanzaError::new(Condition::RegistrationRequired));
-        };
-        let unusable_name = || {
-            StanzaError::new(Condition::NotAcceptable)
-                .of_type(crate::stanza_error::ErrorType::Modify)
-                .text("Please choose a user name of letters and digits, without spaces.")
-        };
-        let node = NodePart::new(&username).map_err(|_| unusable_name())?;
-        if !register::is_account_name(node.as_str()) {
-            return Err(unusable_name());
-        }
-        if fixed_name.is_some_and(|fixed| fixed != node.as_str()) {
-            return Err(StanzaError::new(Condition::NotAcceptable)
-                .of_type(crate::stanza_error::ErrorType::Modify)
-                .text("This invite is for another user name."));
-        }
-        let password = register::check_password(&env.policy, node.as_str(), &password)?;
-        let account = BareJid::new(&format!("{}@{host}", node.as_str())).map_err(|_| unusable_name())?;
-        Ok(Registration::Ask(
-            AccountRequest::Register { account: account.clone(), password, invite: *invite },
-            State::AwaitingRegistration { account, request: iq.clone() },
-        ))
-    }
-
     fn unbound_element(&mut self, identity: Identity, element: Element, out: &mut Vec<Step>) {
         if element.is("iq", NS_CLIENT) {
             if let Some(bind) = element.get_child("bind", NS_BIND)
@@ -677,19 +542,6 @@ impl Negotiation {
         let error = StreamError::new(StreamCondition::NotAuthorized, "Bind a resource first.");
         self.end(Some(error), out);
     }
-}
-
-enum Registration {
-    Answer(Element),
-    Ask(AccountRequest, State),
-    NotServed,
-}
-
-/// SHA-256 of an invite's token.
-pub fn invite_hash(token: &str) -> InviteHash {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&ScramHash::Sha256.hash(token.as_bytes()));
-    hash
 }
 
 /// `<failed/>` of stream management with its condition; `h` where the old session is known.
@@ -746,12 +598,12 @@ fn features_to_xml(features: &Element) -> String {
     out
 }
 
-fn result(iq: &Element) -> Element {
+pub(super) fn result(iq: &Element) -> Element {
     Element::bare("iq", NS_CLIENT).with("type", "result").with_opt("id", iq.attr("id")).with_opt("from", iq.attr("to"))
 }
 
 /// An answer on a stream whose peer has no address yet.
-fn unaddressed(mut answer: Element) -> String {
+pub(super) fn unaddressed(mut answer: Element) -> String {
     answer.take("to");
     xml::to_string(&answer)
 }
