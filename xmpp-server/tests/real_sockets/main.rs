@@ -8,3 +8,4 @@ mod login;
 mod process;
 mod registration;
 mod resumption;
+mod rooms;
