@@ -69,8 +69,7 @@ impl Hall {
     fn refusal(&mut self, name: &str) -> Option<String> {
         let received: Vec<Element> = self.0.inbox(name).drain(..).collect();
         let error = received.last()?.get_child("error", "jabber:client")?.clone();
-        let condition = error.children().next().map(|child| child.name().to_owned());
-        condition
+        error.children().next().map(|child| child.name().to_owned())
     }
 
     /// Sends from ann, and says how it was refused.

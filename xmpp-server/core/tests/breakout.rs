@@ -53,15 +53,14 @@ fn last_word(stage: &mut Stage, name: &str) -> Value {
     let text = stage
         .inbox(name)
         .drain(..)
-        .filter(|stanza| stanza.attr("from") == Some("breakout.d"))
-        .last()
+        .rfind(|stanza| stanza.attr("from") == Some("breakout.d"))
         .and_then(|stanza| stanza.children().next().map(Element::text))
         .unwrap_or_else(|| panic!("{name} is not told"));
     serde_json::from_str(&text).expect("JSON")
 }
 
 fn last_presence(stage: &mut Stage, name: &str) -> Element {
-    stage.inbox(name).drain(..).filter(|stanza| stanza.name() == "presence").last().expect("a presence")
+    stage.inbox(name).drain(..).rfind(|stanza| stanza.name() == "presence").expect("a presence")
 }
 
 fn roles(presence: &Element) -> (String, String) {
