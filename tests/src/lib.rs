@@ -1,1 +1,3 @@
 //! What the tests of the whole stack share.
+
+pub mod bridge;

@@ -1,16 +1,14 @@
 //! The videobridge against independent WebRTC peers over real sockets.
 
-#[path = "bridge_media/bridge.rs"]
-mod bridge;
 #[path = "bridge_media/peer.rs"]
 mod peer;
 
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use bridge::Bridge;
 use peer::{Kind, Peer, audio_ssrc, until, video_ssrc};
 use serde_json::{Value, json};
+use tests::bridge::Bridge;
 use webrtc::peer_connection::SrtpProtectionProfile as Profile;
 
 const MEETING: &str = "0f1ef9ac-3b8b-4d3a-9d3e-000000000001";

@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("videobridge", &["protocol", "videobridge-core", "xmpp-client"]),
     ("certs", &[]),
     ("conclave", &["protocol", "certs"]),
-    ("tests", &["protocol", "xmpp-client", "certs"]),
+    ("tests", &["protocol", "xmpp-client", "certs", "videobridge-core"]),
 ];
 
 /// Crates that decide and do nothing else.

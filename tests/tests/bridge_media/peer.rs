@@ -17,6 +17,7 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpHeaderExtensionCapability, RtpCodecKind,
 };
 use serde_json::{Value, json};
+use tests::bridge::Bridge;
 use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::TrackLocal;
@@ -27,8 +28,6 @@ use webrtc::peer_connection::{
     Registry, SrtpProtectionProfile,
 };
 use webrtc::runtime::default_runtime;
-
-use crate::bridge::Bridge;
 
 pub(crate) const OPUS: u8 = 111;
 pub(crate) const VP8: u8 = 100;

@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-pub(crate) struct Bridge {
+/// It ends when this is dropped.
+pub struct Bridge {
     process: Child,
     data: tempfile::TempDir,
 }
 
 impl Bridge {
     /// Starts the bridge on a port of its own and waits until it is healthy.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let process = Command::new(binary())
             .arg("--data")
@@ -38,7 +39,7 @@ impl Bridge {
     }
 
     /// A colibri2 request: creates the conference when `meeting` is new.
-    pub(crate) async fn modify(&self, meeting: &str, create: bool, mut request: Value) -> Value {
+    pub async fn modify(&self, meeting: &str, create: bool, mut request: Value) -> Value {
         let (method, path) = if create {
             request["meeting-id"] = json!(meeting);
             request["name"] = json!("room@conference.localhost");
@@ -52,7 +53,13 @@ impl Bridge {
         serde_json::from_str(&body).expect("JSON")
     }
 
-    pub(crate) async fn statistics(&self) -> Value {
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// All figures.
+    pub async fn statistics(&self) -> Value {
         let (status, body) = self.request("GET", "/colibri/stats", None).await.expect("an answer");
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).expect("JSON")
