@@ -15,6 +15,8 @@ export default defineConfig({
     environment: "jsdom",
     include: ["src/**/*.test.ts", "src/**/*.test.tsx", "tests/unit/**/*.test.ts"],
     restoreMocks: true,
+    // Property tests on a machine that is busy with other things; none of them waits for a clock.
+    testTimeout: 60_000,
     // The browser build of the XMPP library, as the page has it.
     server: { deps: { inline: ["strophe.js"] } },
   },
