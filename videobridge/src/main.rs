@@ -35,6 +35,10 @@ use crate::media::{Media, MediaConfig};
 /// Exit code for a wrong configuration (`EX_CONFIG` of sysexits.h): starting again will not help.
 const EXIT_CONFIGURATION: u8 = 78;
 
+/// What is logged unless CONCLAVE_LOG says otherwise. The ICE and SCTP libraries write addresses of
+/// participants into their warnings.
+const LOG_DEFAULT: &str = "info,rtc_ice=error,rtc_sctp=error,rtc_stun=error";
+
 /// Time the XMPP server has to take our leave.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -111,7 +115,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let control = Arc::new(control(&config, nickname, &media, random));
 
     let listener = Listener::bind(data, &config.listen).await.map_err(Failure::system("open the HTTP interface"))?;
-    tracing::info!(http = %listener.address(), media = ?control.about.addresses, "videobridge is up");
+    tracing::info!(http = %listener.address(), "videobridge is up");
+    tracing::debug!(media = ?control.about.addresses, "addresses told to clients");
     let router = control_http::router(Arc::clone(&control));
     let http = tokio::spawn(listener.serve(router));
 
