@@ -35,7 +35,7 @@ export async function launchChromium(stack, { extraArguments = [], headless = tr
     headless,
     env: { ...process.env, HOME: stack.home },
     args: [
-      "--use-fake-device-for-media-stream",
+      "--use-fake-device-for-media-stream=fps=10",
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
       "--no-sandbox",

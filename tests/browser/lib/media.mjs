@@ -42,7 +42,7 @@ export async function growing(person, overMs = 1_000) {
 }
 
 /** Waits until the page decodes video and hears sound of exactly that many others. */
-export async function waitForMedia(person, others, what, timeoutMs = 30_000) {
+export async function waitForMedia(person, others, what, timeoutMs = 90_000) {
   const wanted = typeof others === "number" ? { video: others, audio: others } : others;
   let last;
   try {

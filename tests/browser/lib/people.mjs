@@ -19,7 +19,7 @@ export async function join(browser, stack, room, name, { p2p = false, ...size } 
 
 /** Waits until the person is in the meeting, devices on. */
 export async function inMeeting(person) {
-  await waitFor(`${person.name} to be in the meeting`, () => person.has("leave-button"), 20_000).catch(async (error) => {
+  await waitFor(`${person.name} to be in the meeting`, () => person.has("leave-button"), 60_000).catch(async (error) => {
     const text = await person.evaluate(() => document.body.innerText.slice(0, 400));
     throw new Error(`${error.message}; the page says: ${text}\n${person.errors.join("\n")}\n${person.log.slice(-20).join("\n")}`);
   });

@@ -59,7 +59,7 @@ export class Stack {
     await waitFor("the stack to be ready", () => {
       if (stack.ended) throw new Error(`conclave ended (${JSON.stringify(stack.ended)}):\n${stack.log.slice(-40).join("\n")}`);
       return stack.output.some((line) => line.startsWith("Ready: "));
-    }, 30_000).catch((error) => {
+    }, 60_000).catch((error) => {
       stack.process.kill("SIGKILL");
       throw new Error(`${error.message}\n${stack.log.slice(-60).join("\n")}`);
     });

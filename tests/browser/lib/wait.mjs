@@ -2,7 +2,7 @@
  * Waits until `condition` answers something true, asking again every `intervalMs`, and returns it.
  * Fails with `what` and the last answer when `timeoutMs` have passed.
  */
-export async function waitFor(what, condition, timeoutMs = 10_000, intervalMs = 50) {
+export async function waitFor(what, condition, timeoutMs = 30_000, intervalMs = 50) {
   const deadline = performance.now() + timeoutMs;
   let last;
   for (;;) {

@@ -33,9 +33,9 @@ for (const part of ["videobridge", "focus", "xmpp-server"]) {
       const now = await stack.pid(part);
       return now && now !== pid;
     });
-    await waitFor("the stack to be ready", async () => (await stack.status()).ready, 30_000);
+    await waitFor("the stack to be ready", async () => (await stack.status()).ready, 60_000);
     // The bridge, or the focus' way to it, may have gone unnoticed by a stream that still plays out.
-    await Promise.all(people.map((person) => waitForMedia(person, 1, person.name, 60_000)));
+    await Promise.all(people.map((person) => waitForMedia(person, 1, person.name, 120_000)));
     const seconds = ((performance.now() - killed) / 1_000).toFixed(1);
     context.diagnostic(`${part}: media again ${seconds} s after SIGKILL`);
     const status = await stack.status();

@@ -26,12 +26,12 @@ test("a guest waits for a member to open the room, and is let in when one does",
   const guest = await chromium.newPage();
   guest.name = "Guest";
   await guest.goto(stack.room("board", { fragment: `${fragment}%22Guest%22` }));
-  await waitFor("the guest to be told to wait", () => guest.has("waiting-for-host"), 20_000);
+  await waitFor("the guest to be told to wait", () => guest.has("waiting-for-host"), 60_000);
 
   const member = await chromium.newPage();
   member.name = "Mia";
   await member.goto(stack.room("board", { fragment: `${fragment}%22Mia%22` }));
-  await waitFor("the member to be asked", () => member.has("waiting-for-host"), 20_000);
+  await waitFor("the member to be asked", () => member.has("waiting-for-host"), 60_000);
   await member.click("sign-in");
   await waitFor("the sign-in form", () => member.has("sign-in-username"));
   await member.fill("sign-in-username", "mia");
