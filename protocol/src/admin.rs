@@ -76,19 +76,12 @@ pub enum Response {
 impl Response {
     /// A success with its result.
     pub fn success(result: Success) -> Self {
-        Self::Success {
-            ok: True,
-            result: Box::new(result),
-        }
+        Self::Success { ok: True, result: Box::new(result) }
     }
 
     /// A refusal with its sentence.
     pub fn failure(error: FailureKind, message: impl Into<String>) -> Self {
-        Self::Failure {
-            ok: False,
-            error,
-            message: message.into(),
-        }
+        Self::Failure { ok: False, error, message: message.into() }
     }
 }
 
@@ -209,10 +202,7 @@ macro_rules! literal_bool {
                 if bool::deserialize(deserializer)? == $value {
                     Ok(Self)
                 } else {
-                    Err(serde::de::Error::custom(concat!(
-                        "expected ",
-                        stringify!($value)
-                    )))
+                    Err(serde::de::Error::custom(concat!("expected ", stringify!($value))))
                 }
             }
         }
@@ -230,10 +220,7 @@ mod tests {
         let line = r#"{"command":"user-add","name":"ann","password":"secret words"}"#;
         let request: Request = serde_json::from_str(line).expect("a request");
         assert_eq!(serde_json::to_string(&request).expect("json"), line);
-        assert_eq!(
-            serde_json::from_str::<Request>(r#"{"command":"health"}"#).expect("a request"),
-            Request::Health
-        );
+        assert_eq!(serde_json::from_str::<Request>(r#"{"command":"health"}"#).expect("a request"), Request::Health);
         assert!(serde_json::from_str::<Request>(r#"{"command":"nonsense"}"#).is_err());
     }
 
@@ -241,24 +228,12 @@ mod tests {
     fn responses_tell_success_from_failure() {
         let failure = Response::failure(FailureKind::Conflict, "ann exists already.");
         let text = serde_json::to_string(&failure).expect("json");
-        assert_eq!(
-            text,
-            r#"{"ok":false,"error":"conflict","message":"ann exists already."}"#
-        );
-        assert_eq!(
-            serde_json::from_str::<Response>(&text).expect("ours"),
-            failure
-        );
+        assert_eq!(text, r#"{"ok":false,"error":"conflict","message":"ann exists already."}"#);
+        assert_eq!(serde_json::from_str::<Response>(&text).expect("ours"), failure);
 
-        let success = Response::success(Success {
-            address: Some("ann@localhost".into()),
-            ..Success::default()
-        });
+        let success = Response::success(Success { address: Some("ann@localhost".into()), ..Success::default() });
         let text = serde_json::to_string(&success).expect("json");
         assert_eq!(text, r#"{"ok":true,"address":"ann@localhost"}"#);
-        assert_eq!(
-            serde_json::from_str::<Response>(&text).expect("ours"),
-            success
-        );
+        assert_eq!(serde_json::from_str::<Response>(&text).expect("ours"), success);
     }
 }
