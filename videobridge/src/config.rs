@@ -10,7 +10,7 @@ use toml::{Table, Value};
 const TOP_LEVEL: [&str; 7] = ["host", "auth", "certs", "focus", "videobridge", "web", "xmpp-server"];
 
 /// Keys of `[videobridge]`.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "advertise",
     "advertise_private",
     "brewery",
@@ -22,6 +22,7 @@ const KEYS: [&str; 18] = [
     "rest",
     "sctp",
     "stats_interval_ms",
+    "tls",
     "trust",
     "username",
     "websocket_domain",
@@ -73,6 +74,7 @@ struct RawBridge {
     rest: Option<bool>,
     sctp: Option<bool>,
     stats_interval_ms: Option<u64>,
+    tls: Option<String>,
     trust: Option<String>,
     username: Option<String>,
     websocket_domain: Option<String>,
@@ -136,6 +138,8 @@ pub(crate) struct Xmpp {
     pub(crate) brewery: String,
     /// Name there, and in bridge-channel URLs; made up when absent.
     pub(crate) nickname: Option<String>,
+    /// Go on in the clear with a server on this machine that offers no TLS, as the reference does.
+    pub(crate) tls_if_possible: bool,
     /// Accept any certificate instead of asking for one of the local authority.
     pub(crate) trusts_anyone: bool,
 }
@@ -183,6 +187,16 @@ impl Config {
         }
         let scheme = if raw.websocket_tls.unwrap_or(true) { "wss" } else { "ws" };
         let domain = raw.websocket_domain.unwrap_or_else(|| format!("{host}:8443"));
+        let tls_if_possible = match raw.tls.as_deref().unwrap_or("required") {
+            "required" => false,
+            "if-possible" => true,
+            _ => {
+                return Err(ConfigError::Value {
+                    key: "videobridge.tls",
+                    reason: "it must be \"required\" or \"if-possible\"".to_owned(),
+                });
+            }
+        };
         let trusts_anyone = match raw.trust.as_deref().unwrap_or("ca") {
             "ca" => false,
             "any" => true,
@@ -211,6 +225,7 @@ impl Config {
                 password: raw.password,
                 brewery: raw.brewery.unwrap_or_else(|| format!("jvbbrewery@internal.auth.{host}")),
                 nickname: raw.nickname,
+                tls_if_possible,
                 trusts_anyone,
             },
         })

@@ -158,7 +158,7 @@ impl Control {
 
     pub(crate) fn set_draining(&self, drain: bool) {
         self.drain.store(drain, Ordering::Relaxed);
-        self.changed.notify_waiters();
+        self.changed.notify_one();
     }
 
     pub(crate) fn set_xmpp_connected(&self, connected: bool) {

@@ -33,6 +33,8 @@ pub(crate) struct Brewery {
     nickname: String,
     stats_interval: Duration,
     rejoin_at: Option<Instant>,
+    /// Why the room refused us last.
+    refusal: Option<String>,
 }
 
 impl Brewery {
@@ -49,11 +51,16 @@ impl Brewery {
         let account = Account::Password { username: xmpp.username.clone(), password };
         let mut config = ClientConfig::new(xmpp.host.clone(), xmpp.port, xmpp.domain.clone(), account);
         let trust = if xmpp.trusts_anyone { Trust::Anyone } else { Trust::PemFile(data.join("certs").join("ca.pem")) };
-        config.security = Security::StartTls { tls_name: xmpp.domain.clone(), trust };
+        let tls_name = xmpp.domain.clone();
+        config.security = if xmpp.tls_if_possible {
+            Security::IfPossible { tls_name, trust }
+        } else {
+            Security::StartTls { tls_name, trust }
+        };
         config.resource = Some(resource);
         let (handle, events) = Client::start(config);
         let nickname = control.about.server_id.clone();
-        Self { control, handle, events, room, nickname, stats_interval, rejoin_at: None }
+        Self { control, handle, events, room, nickname, stats_interval, rejoin_at: None, refusal: None }
     }
 
     /// A way to end the connection politely.
@@ -152,18 +159,24 @@ impl Brewery {
                 }
                 if !self.control.is_brewery_joined() {
                     tracing::info!(nickname = %self.nickname, "joined the bridges' room");
+                    self.refusal = None;
                     self.control.set_brewery_joined(true);
                     self.publish().await;
                 }
             }
             Some("error") => {
-                let taken = presence
+                let condition = presence
                     .get_child("error", ns::CLIENT)
-                    .is_some_and(|error| error.has_child("conflict", ns::STANZAS));
-                tracing::warn!(
-                    "the bridges' room does not let us in{}; trying again",
-                    if taken { ": the nickname is taken" } else { "" }
-                );
+                    .and_then(|error| {
+                        error.children().find(|child| child.ns() == ns::STANZAS && child.name() != "text")
+                    })
+                    .map_or("no reason given", Element::name);
+                if self.refusal.as_deref() == Some(condition) {
+                    tracing::debug!(condition, "still not let into the bridges' room");
+                } else {
+                    tracing::warn!("the bridges' room does not let us in ({condition}); trying again every second");
+                    self.refusal = Some(condition.to_owned());
+                }
                 self.control.set_brewery_joined(false);
                 self.rejoin_at = Some(Instant::now() + REJOIN_AFTER);
             }

@@ -115,8 +115,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let control = Arc::new(control(&config, nickname, &media, random));
 
     let listener = Listener::bind(data, &config.listen).await.map_err(Failure::system("open the HTTP interface"))?;
-    tracing::info!(http = %listener.address(), "videobridge is up");
-    tracing::debug!(media = ?control.about.addresses, "addresses told to clients");
+    tracing::info!(http = %listener.address(), media_port = media_port(&media.media), "videobridge is up");
+    tracing::debug!(addresses = ?control.about.addresses, "told to clients");
     let router = control_http::router(Arc::clone(&control));
     let http = tokio::spawn(listener.serve(router));
 
@@ -204,6 +204,11 @@ fn advertised(config: &Config, media: &Media) -> Vec<AdvertisedAddress> {
         advertised.push(AdvertisedAddress { address, base: (!own).then_some(base) });
     }
     advertised
+}
+
+/// The UDP port of media.
+fn media_port(media: &Media) -> u16 {
+    media.addresses.first().map_or(0, std::net::SocketAddr::port)
 }
 
 async fn expire_for_ever(control: Arc<Control>) {

@@ -89,3 +89,26 @@ impl Requests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_wait_than_the_bound() {
+        let mut requests = Requests::default();
+        let now = Instant::now();
+        let mut waiting = Vec::new();
+        for number in 0..PENDING_MAX {
+            let (answer, answered) = oneshot::channel();
+            assert!(requests.insert(number.to_string(), None, now, answer));
+            waiting.push(answered);
+        }
+        let (answer, answered) = oneshot::channel();
+        assert!(!requests.insert("one more".to_owned(), None, now, answer));
+        assert!(matches!(answered.await, Ok(Err(RequestError::QueueFull))));
+        requests.expire(now);
+        assert_eq!(requests.next_deadline(), None);
+        assert!(matches!(waiting.remove(0).await, Ok(Err(RequestError::Timeout))));
+    }
+}

@@ -10,9 +10,13 @@ use protocol::colibri2::{
 use protocol::ids::{ConferenceId, EndpointId, MeetingId, RelayId, SourceName, Ssrc};
 use protocol::jingle::rtp::MediaType;
 use protocol::jingle::source::Source;
+use protocol::jingle::transport::{Candidate, CandidateType, Fingerprint, IceUdpTransport, Setup};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use videobridge_core::colibri::CONFERENCES_MAX;
 use videobridge_core::colibri::{AdvertisedAddress, Colibri, Command, DtlsRole, EndpointActivity, Outcome, Settings};
+use videobridge_core::conference::ENDPOINTS_MAX;
+use videobridge_core::endpoint::{SOURCES_MAX, SSRCS_PER_SOURCE_MAX};
 
 const RECORDED: &str = include_str!("../../../protocol/fixtures/colibri2.xml");
 const MEETING: &str = "beccf2ed-5441-4bfe-96d6-f0f3a6796378";
@@ -361,4 +365,90 @@ fn channel_passwords_belong_to_endpoints() {
     assert_eq!(bridge.colibri.channel_password(overview.id, &id).unwrap().len(), 24);
     assert_eq!(bridge.colibri.channel_password(overview.id, &EndpointId::new("b").unwrap()), None);
     assert_eq!(bridge.colibri.channel_password(&ConferenceId::new("x").unwrap(), &id), None);
+}
+
+#[test]
+fn no_more_conferences_than_the_bound() {
+    let mut bridge = Bridge::new();
+    let create = |number: usize| {
+        let mut modify = ConferenceModify::new(MeetingId::new(format!("m{number}")).unwrap());
+        modify.create = true;
+        modify
+    };
+    for number in 0..CONFERENCES_MAX {
+        bridge.handle(&create(number)).answer.unwrap();
+    }
+    let refused = failure(bridge.handle(&create(CONFERENCES_MAX)));
+    assert_eq!((refused.condition, refused.reason), (Condition::ServiceUnavailable, None));
+    assert_eq!(bridge.colibri.conference_count(), CONFERENCES_MAX);
+}
+
+#[test]
+fn no_more_endpoints_than_the_bound() {
+    let mut bridge = Bridge::with_endpoint();
+    for number in 1..ENDPOINTS_MAX {
+        bridge.endpoint(creation(&format!("e{number}"))).answer.unwrap();
+    }
+    let refused = failure(bridge.endpoint(creation("last")));
+    assert_eq!((refused.condition, refused.reason), (Condition::ServiceUnavailable, None));
+    assert_eq!(bridge.colibri.endpoint_count(), ENDPOINTS_MAX);
+}
+
+#[test]
+fn no_more_sources_than_the_bound() {
+    let mut update = endpoint("a");
+    let many = (0..=SOURCES_MAX)
+        .map(|number| sources(&format!("a-a{number}"), 1 + u32::try_from(number).unwrap()).media_sources.remove(0));
+    update.sources = Some(Sources { media_sources: many.collect() });
+    let mut bridge = Bridge::with_endpoint();
+    assert_eq!(failure(bridge.endpoint(update.clone())).condition, Condition::BadRequest);
+    update.sources.as_mut().unwrap().media_sources.pop();
+    assert!(bridge.endpoint(update).answer.is_ok());
+}
+
+#[test]
+fn a_source_that_cannot_be_used_spoils_nothing() {
+    let mut mixed = sources("a-a0", 7);
+    let mut empty = sources("a-a1", 8).media_sources.remove(0);
+    empty.sources.clear();
+    let mut crowded = sources("a-a2", 9).media_sources.remove(0);
+    crowded.sources = (0..=SSRCS_PER_SOURCE_MAX).map(|n| Source::new(Ssrc(100 + u32::try_from(n).unwrap()))).collect();
+    mixed.media_sources.extend([empty, crowded]);
+    let mut update = endpoint("a");
+    update.sources = Some(mixed);
+    let outcome = Bridge::with_endpoint().endpoint(update);
+    assert!(outcome.answer.is_ok());
+    assert!(matches!(outcome.commands.as_slice(), [Command::SetSources { sources, .. }] if sources.len() == 1));
+}
+
+#[test]
+fn a_flood_of_candidates_and_fingerprints_is_cut() {
+    let candidate = Candidate {
+        component: 1,
+        foundation: "1".to_owned(),
+        generation: None,
+        id: None,
+        ip: "10.0.0.1".to_owned(),
+        network: None,
+        port: 9,
+        priority: 1,
+        protocol: "udp".to_owned(),
+        rel_addr: None,
+        rel_port: None,
+        tcptype: None,
+        kind: CandidateType::Host,
+    };
+    let mut update = endpoint("a");
+    update.transport = Some(Transport {
+        ice_udp: Some(IceUdpTransport {
+            candidates: vec![candidate; 1_000],
+            fingerprints: vec![Fingerprint::sha_256(&[1; 32], Setup::Actpass); 100],
+            ..IceUdpTransport::default()
+        }),
+        ..Transport::default()
+    });
+    let outcome = Bridge::with_endpoint().endpoint(update);
+    let [Command::SetTransport { remote, .. }] = outcome.commands.as_slice() else { panic!("{:?}", outcome.commands) };
+    assert_eq!((remote.candidates.len(), remote.fingerprints.len()), (64, 8));
+    assert_eq!((remote.dtls_role, &remote.credentials), (None, &None), "actpass is no choice");
 }
