@@ -1,5 +1,7 @@
 //! AV1, VP9 and H264 are forwarded whole, from a keyframe on, with numbers that continue.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod scene;
 
 use scene::{AV1, Scene, extension_ids};

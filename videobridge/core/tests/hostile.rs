@@ -1,5 +1,7 @@
 //! Whatever endpoints send, in any order, the conference stands and stays bounded.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod scene;
 
 use proptest::prelude::*;

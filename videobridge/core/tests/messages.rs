@@ -1,5 +1,7 @@
 //! The bridge channel: what is told to whom, and when.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod scene;
 
 use protocol::bridge_channel::Message;
@@ -228,7 +230,7 @@ fn speakers_are_announced() {
     );
     // Who comes later is told too.
     let late = scene.join("dddd", true, 1);
-    assert_eq!(&of_class(&scene, late, "DominantSpeakerEndpointChangeEvent"), &[last.clone()]);
+    assert_eq!(&of_class(&scene, late, "DominantSpeakerEndpointChangeEvent"), std::slice::from_ref(last));
     scene.clients[2].messages.clear();
     scene.leave(0);
     assert_eq!(

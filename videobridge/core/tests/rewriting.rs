@@ -1,5 +1,7 @@
 //! Whatever the network and the allocation do, the numbers of an outgoing stream stay sound.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
