@@ -14,7 +14,7 @@ use xmpp_server_core::muc::room::AFFILIATIONS_MAX;
 use xmpp_server_core::muc::rooms::{NODE_BYTES_MAX, PUBLIC_ROOMS_MAX, ROOMS_PER_SESSION_MAX};
 use xmpp_server_core::muc::settings::Settings;
 use xmpp_server_core::muc::subject::SUBJECT_BYTES_MAX;
-use xmpp_server_core::muc::{INVITES_MAX, ITEMS_MAX, PRESENCE_BYTES_MAX, TEXT_BYTES_MAX};
+use xmpp_server_core::muc::{INVITES_MAX, ITEMS_MAX, PRESENCE_BYTES_MAX, REASON_BYTES_MAX, TEXT_BYTES_MAX};
 use xmpp_server_core::service::av_moderation::ALLOWED_MAX;
 use xmpp_server_core::service::breakout::BREAKOUT_ROOMS_MAX;
 use xmpp_server_core::service::polls::{COMMAND_BYTES_MAX, POLLS_MAX, VOTERS_MAX};
@@ -140,6 +140,34 @@ fn affiliations_and_items() {
     let left = AFFILIATIONS_MAX - made;
     assert_eq!(hall.ann(&items(made, left)), None);
     assert_eq!(hall.ann(&items(made + left, 1)), is("resource-constraint"));
+}
+
+#[test]
+fn reasons() {
+    let mut hall = hall();
+    for (account, bytes) in [("short", REASON_BYTES_MAX), ("long", REASON_BYTES_MAX + 1)] {
+        assert_eq!(
+            hall.ann(&format!(
+                "<iq type='set' id='b' to='hall@conference.d'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+                 <item affiliation='outcast' jid='{account}@d'><reason>{}</reason></item></query></iq>",
+                "x".repeat(bytes)
+            )),
+            None
+        );
+    }
+    hall.clear();
+    hall.send(
+        "ann",
+        "<iq type='get' id='l' to='hall@conference.d'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+         <item affiliation='outcast'/></query></iq>",
+    );
+    let list = hall.0.inbox("ann").pop_front().expect("a list");
+    let kept: Vec<(String, bool)> = list
+        .children()
+        .flat_map(Element::children)
+        .map(|item| (item.attr("jid").expect("an address").to_owned(), item.children().next().is_some()))
+        .collect();
+    assert_eq!(kept, [("long@d".to_owned(), false), ("short@d".to_owned(), true)]);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::xml::ElementExt;
 /// Most items in one request.
 pub const ITEMS_MAX: usize = 1_000;
 
+/// Longest reason that is kept with a ban, in bytes; a longer one is told once and forgotten.
+pub const REASON_BYTES_MAX: usize = 1024;
+
 /// One item of a request, understood.
 enum Change {
     Role { nick: String, role: Role },
@@ -172,7 +175,9 @@ impl Room {
             if self.affiliations.len() >= AFFILIATIONS_MAX && !self.affiliations.contains_key(account) {
                 return Err(Condition::ResourceConstraint.into());
             }
-            let kept = reason.filter(|_| new == Affiliation::Outcast).map(str::to_owned);
+            let kept = reason
+                .filter(|reason| new == Affiliation::Outcast && reason.len() <= REASON_BYTES_MAX)
+                .map(str::to_owned);
             self.affiliations.insert(account.clone(), (new, kept));
         }
         let actor = self.actor(sender);

@@ -19,7 +19,7 @@ pub mod rooms;
 pub mod settings;
 pub mod subject;
 
-pub use admin::ITEMS_MAX;
+pub use admin::{ITEMS_MAX, REASON_BYTES_MAX};
 pub use config_form::TEXT_BYTES_MAX;
 pub use invite::INVITES_MAX;
 pub use presence::PRESENCE_BYTES_MAX;

@@ -14,7 +14,7 @@ use crate::stanza_error::{Condition, StanzaError};
 use crate::xml::{self, ElementExt};
 
 /// Most bytes of one occupant's presence: it is kept, and sent to every newcomer.
-pub const PRESENCE_BYTES_MAX: usize = 128 * 1024;
+pub const PRESENCE_BYTES_MAX: usize = 64 * 1024;
 
 /// Who caused a change.
 #[derive(Debug, Clone)]
