@@ -170,6 +170,25 @@ describe("joining", () => {
     expect(meeting.phase.get().kind).toBe("joined");
   });
 
+  it("tells the others of a camera that opened while the room was still answering", async () => {
+    let answerNow = false;
+    server.rules.unshift((frame) => (frame.startsWith("<presence") && frame.includes("http://jabber.org/protocol/muc") && !answerNow ? [] : null));
+    const meeting = makeMeeting();
+    void meeting.join({ displayName: "Ann" });
+    await vi.advanceTimersByTimeAsync(500);
+    const presences = (): string[] => stream().sent.filter((frame) => frame.startsWith("<presence"));
+    expect(presences()).toHaveLength(1);
+    expect(presences()[0]).toContain(`${OWN}-v0&quot;:{&quot;muted&quot;:true`);
+    await meeting.setCamera(true);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(presences()).toHaveLength(1);
+    answerNow = true;
+    await deliver(presence("focus", { jid: "focus@auth.meet.test/focus", affiliation: "owner" }), presence(OWN, { self: true }));
+    await vi.advanceTimersByTimeAsync(500);
+    expect(presences()).toHaveLength(2);
+    expect(presences()[1]).not.toContain(`${OWN}-v0&quot;:{&quot;muted&quot;:true`);
+  });
+
   it("waits for a focus that isn't ready", async () => {
     focusReady = false;
     const meeting = makeMeeting();

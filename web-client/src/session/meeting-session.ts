@@ -435,6 +435,8 @@ export class MeetingSession implements Meeting {
         this.#activity.start();
         this.#readSettings(attendance);
         this.#refreshParticipants();
+        // A device that opened on the way in was not in the presence we entered with.
+        this.#presence.request();
         break;
       case "join-refused":
         this.#onRefused(attendance, event.error);

@@ -43,6 +43,8 @@ export class Room {
   readonly #focusUser: string | null;
   readonly #occupants = new Map<string, Occupant>();
   #self: Occupant | null = null;
+  /** What the others were told of us last. */
+  #told = "";
   #focusHere = false;
 
   /** `focusUser`: bare address the focus must have; null trusts the nickname. */
@@ -81,10 +83,15 @@ export class Room {
   }
 
   join(own: OwnPresence, password: string | null, billingId: string | null): void {
+    this.#told = JSON.stringify(own);
     this.#link.send(ownPresence(this.address(this.ownNick), own, { password, billingId }));
   }
 
+  /** Tells the others what has changed of us; what they know already isn't sent. */
   publish(own: OwnPresence): void {
+    const news = JSON.stringify(own);
+    if (news === this.#told) return;
+    this.#told = news;
     this.#link.send(ownPresence(this.address(this.ownNick), own, null));
   }
 
