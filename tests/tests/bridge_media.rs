@@ -1,5 +1,7 @@
 //! The videobridge against independent WebRTC peers over real sockets.
 
+#![allow(clippy::large_futures, reason = "futures of the WebRTC library are, and a test makes few")]
+
 #[path = "bridge_media/peer.rs"]
 mod peer;
 

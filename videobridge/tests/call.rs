@@ -1,5 +1,7 @@
 //! The whole bridge as a process: told over HTTP, two clients meet on it over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -259,7 +261,6 @@ fn keyframe(mark: u8) -> Vec<u8> {
     payload
 }
 
-#[expect(clippy::result_large_err, reason = "a refusal is looked at once, in a test")]
 fn dial(bridge: &Bridge, url: &str) -> Result<WebSocket<UnixStream>, tungstenite::Error> {
     let stream = UnixStream::connect(bridge.socket()).unwrap();
     // What the entry of the server does with TLS is not done here.

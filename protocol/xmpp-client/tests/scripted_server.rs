@@ -1,5 +1,7 @@
 //! The client against a server that says exactly what a test wants.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

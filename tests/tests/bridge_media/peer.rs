@@ -173,7 +173,7 @@ impl Peer {
     /// Sends the nth frame of every encoding, 33 ms each; every tenth is a keyframe.
     pub(crate) async fn show(&self, n: u16) {
         for (layer, track) in (0..).zip(&self.video) {
-            let payload = vp8_frame(n, n % 10 == 0, 180 << layer);
+            let payload = vp8_frame(n, n.is_multiple_of(10), 180 << layer);
             let packet = packet(VP8, video_ssrc(self.id, layer), n, u32::from(n) * 3000, true, payload);
             track.write_rtp(packet).await.expect("written");
         }
@@ -233,7 +233,7 @@ async fn connection(kind: &Kind, events: Events) -> Arc<dyn PeerConnection> {
         (codec(RtpCodecKind::Audio), OPUS, RtpCodecKind::Audio),
         (codec(RtpCodecKind::Video), VP8, RtpCodecKind::Video),
     ] {
-        let parameters = RTCRtpCodecParameters { rtp_codec: codec, payload_type, ..Default::default() };
+        let parameters = RTCRtpCodecParameters { rtp_codec: codec, payload_type };
         media.register_codec(parameters, kind).expect("a codec");
     }
     let extension = |uri: &str| RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };

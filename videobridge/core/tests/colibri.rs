@@ -1,5 +1,7 @@
 //! The bridge's side of colibri2, beside what a real bridge answered to a real focus.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::time::{Duration, Instant};
 
 use minidom::Element;

@@ -86,6 +86,15 @@ impl Room {
         }
     }
 
+    /// One of those to be flushed and drained, no longer marked.
+    pub(super) fn take_touched(&mut self) -> Option<EndpointIndex> {
+        let endpoint = self.touched.pop()?;
+        if let Some(member) = self.member(endpoint) {
+            member.touched = false;
+        }
+        Some(endpoint)
+    }
+
     pub(super) fn member(&mut self, endpoint: EndpointIndex) -> Option<&mut Member> {
         self.members.get_mut(endpoint.get())?.as_mut()
     }

@@ -475,13 +475,9 @@ impl Worker {
     /// Sends what waits, serves what transports reported, and notes the next deadlines.
     fn flush(&mut self, now: Instant) {
         while let Some(room_at) = self.dirty.pop() {
-            loop {
-                let Some(room) = self.rooms.get_mut(room_at).and_then(Option::as_mut) else { break };
-                let Some(endpoint) = room.touched.pop() else { break };
+            while let Some(endpoint) = self.rooms.get_mut(room_at).and_then(Option::as_mut).and_then(Room::take_touched)
+            {
                 let owner = Owner { room: room_at, endpoint };
-                if let Some(member) = room.member(endpoint) {
-                    member.touched = false;
-                }
                 self.drain(owner, now);
                 let socket = &self.socket;
                 let Some(member) = self.rooms[room_at].as_mut().and_then(|room| room.member(endpoint)) else {

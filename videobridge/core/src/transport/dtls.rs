@@ -168,10 +168,8 @@ impl DtlsConnection {
     fn drain(&mut self) -> Result<(), DtlsFailure> {
         loop {
             match self.dtls.poll_output(&mut self.buffer) {
-                Output::Packet(record) => {
-                    if self.outgoing.len() < OUTGOING_MAX {
-                        self.outgoing.push_back(record.to_vec());
-                    }
+                Output::Packet(record) if self.outgoing.len() < OUTGOING_MAX => {
+                    self.outgoing.push_back(record.to_vec());
                 }
                 Output::BufferTooSmall { needed } => self.buffer.resize(needed, 0),
                 Output::Timeout(deadline) => {
@@ -190,16 +188,15 @@ impl DtlsConnection {
                         .ok_or_else(|| DtlsFailure::Handshake("too little keying material".to_owned()))?;
                     self.keys = Some((profile, Box::new(keys)));
                 }
-                Output::ApplicationData(data) => {
-                    if self.verified {
-                        self.events.push_back(DtlsEvent::Data(data.to_vec()));
-                    }
+                Output::ApplicationData(data) if self.verified => {
+                    self.events.push_back(DtlsEvent::Data(data.to_vec()));
                 }
                 Output::CloseNotify => {
                     self.closed = true;
                     self.events.push_back(DtlsEvent::Closed);
                 }
-                // `Connected` says nothing that the keys do not.
+                // Packets over the bound are lost, as on any network; nothing is read before the peer is
+                // verified; `Connected` says nothing that the keys do not.
                 _ => {}
             }
         }

@@ -16,8 +16,8 @@ use rtc_ice::state::ConnectionState;
 use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use sansio::Protocol;
 
+use super::connection::Transmit;
 use super::stun::{self, Verdict};
-use super::transport::Transmit;
 
 /// Candidates taken from one peer's signalling; further ones are ignored. A laptop with many networks has about 20.
 pub const REMOTE_CANDIDATES_MAX: usize = 32;
