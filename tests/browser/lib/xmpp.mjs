@@ -40,6 +40,13 @@ export class RawXmpp {
     return match;
   }
 
+  /** As `expect`, but wakes with the bytes: for measuring. */
+  async arrival(pattern, timeoutMs = 10_000) {
+    const signal = AbortSignal.timeout(timeoutMs);
+    while (!pattern.test(this.text)) await once(this.socket, "data", { signal });
+    return this.expect(pattern);
+  }
+
   /** Signs in with PLAIN, or ANONYMOUS without a name, and binds. Answers the full address. */
   async signIn(name, password) {
     if (name === undefined) this.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
