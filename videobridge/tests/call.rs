@@ -383,6 +383,38 @@ fn two_clients_hear_and_see_one_another() {
 }
 
 #[test]
+fn an_address_in_use_is_not_taken_by_who_claims_it() {
+    let bridge = Bridge::start();
+    let mut a = Client::join(&bridge, "a", false, true);
+    let mut b = Client::join(&bridge, "b", false, false);
+    until("media", &mut a, &mut b, |_, _| {}, |a, b| a.transport.is_up() && b.transport.is_up());
+
+    // The thief's own valid checks arrive from the address of a, which is silent meanwhile.
+    let mut thief = Client::join(&bridge, "c", false, false);
+    let deadline = Instant::now() + DEADLINE;
+    let mut datagram = [0; 2048];
+    let mut answered = 0;
+    while answered < 3 {
+        assert!(Instant::now() < deadline, "the bridge answers no check of the thief");
+        if thief.transport.next_deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            thief.transport.handle_timeout(Instant::now());
+        }
+        while let Some(transmit) = thief.transport.poll_transmit() {
+            a.socket.send_to(&transmit.bytes, transmit.to).unwrap();
+        }
+        if let Ok((len, from)) = a.socket.recv_from(&mut datagram) {
+            answered += u32::from(datagram.starts_with(&[0x01, 0x01]));
+            thief.transport.handle_datagram(Instant::now(), a.local, from, &mut datagram[..len]);
+        }
+    }
+    while b.heard(b"still here").is_none() {
+        assert!(Instant::now() < deadline, "a lost its address");
+        a.send(OPUS, audio_ssrc("a"), b"still here");
+        b.step();
+    }
+}
+
+#[test]
 fn bridge_channels_open_for_their_endpoint_only() {
     let bridge = Bridge::start();
     let answer = bridge.join(

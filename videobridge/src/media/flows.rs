@@ -48,7 +48,7 @@ impl Flows {
         self.insert(remote, owner, known);
     }
 
-    /// The endpoint proved that it is there.
+    /// The endpoint proved that it is there, and no other one lives there.
     pub(super) fn confirm(&mut self, remote: SocketAddr, owner: Owner, known: &mut Vec<SocketAddr>) {
         if self.by_address.get(&remote) != Some(&owner) {
             self.insert(remote, owner, known);

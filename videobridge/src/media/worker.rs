@@ -32,6 +32,9 @@ const INSTRUCTIONS_PER_TURN: usize = 256;
 const TICK: Duration = Duration::from_millis(1);
 /// How often the conference is told that an endpoint's path is alive.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// An address stays its endpoint's for this long after the last word from it: several of its consent
+/// checks (RFC 7675 §5.1: one in 5 s) may be lost. A network may then give the port to somebody else.
+const HELD_FOR: Duration = Duration::from_secs(15);
 /// Addresses remembered whose datagrams another worker serves.
 const STRAYS_MAX: usize = 65_536;
 
@@ -199,7 +202,10 @@ impl Worker {
             Received::Refused(_) => {}
             Received::Consumed => {
                 let alive = kind == Kind::Stun && member.transport.is_validated(remote);
-                if alive {
+                let held = alive && self.is_held_by_other(owner, remote, now);
+                let Some(room) = self.rooms.get_mut(owner.room).and_then(Option::as_mut) else { return };
+                let Some(member) = room.member(owner.endpoint) else { return };
+                if alive && !held {
                     member.last_activity = Some(now);
                     self.flows.confirm(remote, owner, &mut member.addresses);
                     if member.told_alive.is_none_or(|at| now.saturating_duration_since(at) >= KEEP_ALIVE_EVERY) {
@@ -210,6 +216,17 @@ impl Worker {
                 self.touch(owner);
             }
         }
+    }
+
+    /// Whether the address is that of another endpoint's path, in use. A sender can write any address
+    /// into its checks; what is already spoken for must not become its own by that.
+    fn is_held_by_other(&mut self, owner: Owner, remote: SocketAddr, now: Instant) -> bool {
+        let Some(other) = self.flows.of_address(remote).filter(|other| *other != owner) else { return false };
+        let room = self.rooms.get_mut(other.room).and_then(Option::as_mut);
+        room.and_then(|room| room.member(other.endpoint)).is_some_and(|member| {
+            member.transport.path().is_some_and(|(_, to)| to == remote)
+                && member.last_activity.is_some_and(|at| now.saturating_duration_since(at) < HELD_FOR)
+        })
     }
 
     fn hand_on(&mut self, worker: usize, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
