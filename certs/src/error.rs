@@ -35,6 +35,55 @@ pub enum CertError {
         /// The names it covers, comma separated.
         found: String,
     },
+    /// The key belongs to a later certificate of the chain.
+    #[error("the chain does not begin with the server's own certificate; put that one first and those above it after")]
+    WrongOrder,
+    /// The key can be read only with a passphrase.
+    #[error(
+        "{path} is protected by a passphrase; write the key without one: openssl pkey -in {path} -out key.pem",
+        path = .path.display()
+    )]
+    EncryptedKey {
+        /// The file concerned.
+        path: PathBuf,
+    },
+    /// The file is far larger than any chain or key.
+    #[error("{path} is too large to be a certificate or a key; name the right file", path = .path.display())]
+    TooLarge {
+        /// The file concerned.
+        path: PathBuf,
+    },
+    /// The folder holds no certificate for the host.
+    #[error(
+        "{path} holds no certificate for {host}; name a folder of Certbot's (/etc/letsencrypt/live/{host}) or of \
+         acme.sh's (~/.acme.sh/{host}_ecc), or the chain and the key",
+        path = .path.display()
+    )]
+    NoCertificateFolder {
+        /// The folder looked at.
+        path: PathBuf,
+        /// The host that must be covered.
+        host: String,
+    },
+    /// A certificate of the chain is not signed by the one after it.
+    #[error("the chain is broken: {subject} is issued by {wanted}, but {found} follows it; put the right one there")]
+    BrokenChain {
+        /// The lower certificate.
+        subject: String,
+        /// Who issued it.
+        wanted: String,
+        /// Who stands in that place.
+        found: String,
+    },
+    /// The chain ends before an authority.
+    #[error(
+        "the chain is not complete: the certificate of {issuer} is missing; give the full chain \
+         (Certbot: fullchain.pem, acme.sh: fullchain.cer)"
+    )]
+    IncompleteChain {
+        /// Who issued the last certificate of the chain.
+        issuer: String,
+    },
     /// The certificate's validity has ended or has not begun.
     #[error(
         "the certificate is valid from {not_before} to {not_after} only; renew it, or correct this machine's clock"

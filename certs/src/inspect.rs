@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::CertError;
+use crate::{CertError, Validity};
 
 /// One certificate, summed up for people and for `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +38,11 @@ pub struct CertificateSummary {
 pub fn summarize_pem(pem: &str, now: SystemTime) -> Result<CertificateSummary, CertError> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| CertError::Unreadable(e.to_string()))?;
     summarize(&der, now)
+}
+
+/// From when to when the first certificate of a chain is valid.
+pub fn validity(chain: &[CertificateDer<'_>]) -> Result<Validity, CertError> {
+    Validity::of(chain.first().ok_or_else(|| CertError::Unreadable("there is none".to_owned()))?)
 }
 
 /// Sums up one certificate as seen at `now`.

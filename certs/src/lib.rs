@@ -8,9 +8,12 @@
 //! [`inspect`] says what a certificate is in words.
 //!
 //! All files live in one directory (`DATA/certs`): `ca.pem`, `ca.key`, `server.pem` (chain, leaf
-//! first) and `server.key`. Keys are readable by their owner only, every write is atomic.
+//! first) and `server.key`; `service.pem` and `service.key` when the served certificate is not the
+//! local authority's. Keys are readable by their owner only, every write is atomic.
 
+mod chain;
 mod error;
+pub mod expiry;
 mod files;
 pub mod import;
 pub mod inspect;
@@ -20,6 +23,7 @@ pub mod reload;
 pub mod trust;
 
 pub use error::CertError;
+pub use expiry::{Reminder, Validity};
 pub use inspect::CertificateSummary;
 pub use local_ca::{Served, load_or_create};
 pub use names::ServerNames;
@@ -35,6 +39,10 @@ pub mod file {
     pub const SERVER_CHAIN: &str = "server.pem";
     /// The served private key, PEM, owner-readable only.
     pub const SERVER_KEY: &str = "server.key";
+    /// The chain for the focus and the bridges when the served one is not the local authority's.
+    pub const SERVICE_CHAIN: &str = "service.pem";
+    /// Its private key, PEM, owner-readable only.
+    pub const SERVICE_KEY: &str = "service.key";
     /// Held while any of the above is being made, so that two processes starting at once agree.
     pub const LOCK: &str = ".lock";
 }

@@ -1,6 +1,6 @@
 //! The local certificate authority and the server certificate signed by it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -40,30 +40,51 @@ pub enum Served {
 ///
 /// Makes the local authority when it is missing, ended, or made for other names. A certificate
 /// that somebody imported is left alone, whatever it says: replacing it is the administrator's
-/// decision. Two processes may call this at once.
+/// decision. The focus and the bridges trust the local authority only, so beside an imported one
+/// they are given one of ours ([`file::SERVICE_CHAIN`]). Two processes may call this at once.
 pub fn load_or_create(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<Served, CertError> {
     files::make_directory(directory)?;
     let _lock = files::lock(directory)?;
-    let chain_path = directory.join(file::SERVER_CHAIN);
-    let key_path = directory.join(file::SERVER_KEY);
-    if chain_path.exists() && key_path.exists() {
-        let leaf = read_certificate(&chain_path)?;
-        if !is_ours(&leaf)? {
-            return Ok(Served::Imported);
-        }
-        if !ca_usable(directory, names, now)? {
-            return issue(directory, names, now);
-        }
+    let served = Pair { chain: directory.join(file::SERVER_CHAIN), key: directory.join(file::SERVER_KEY) };
+    if served.is_there() && !is_ours(&read_certificate(&served.chain)?)? {
+        let service = Pair { chain: directory.join(file::SERVICE_CHAIN), key: directory.join(file::SERVICE_KEY) };
+        keep(directory, &service, names, now)?;
+        return Ok(Served::Imported);
+    }
+    keep(directory, &served, names, now)
+}
+
+/// Whether the certificate served from `directory` is signed by a local authority.
+pub fn is_served(directory: &Path) -> Result<bool, CertError> {
+    is_ours(&read_certificate(&directory.join(file::SERVER_CHAIN))?)
+}
+
+/// A chain and its key.
+struct Pair {
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+impl Pair {
+    fn is_there(&self) -> bool {
+        self.chain.exists() && self.key.exists()
+    }
+}
+
+/// Makes sure that `pair` is signed by the local authority, for `names`, and lives long enough.
+fn keep(directory: &Path, pair: &Pair, names: &ServerNames, now: SystemTime) -> Result<Served, CertError> {
+    if pair.is_there() && ca_usable(directory, names, now)? {
+        let leaf = read_certificate(&pair.chain)?;
         let enough_left = inspect::remaining(&leaf, now)?.is_some_and(|left| left > RENEW_BEFORE);
         if enough_left && covers(&leaf, names, now)? && signed_by_current(directory, &leaf)? {
             return Ok(Served::Kept);
         }
     }
-    issue(directory, names, now)
+    issue(directory, pair, names, now)
 }
 
-/// Signs a new server certificate with the local authority, made first if need be.
-pub(crate) fn issue(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<Served, CertError> {
+/// Signs a new certificate with the local authority, made first if need be.
+fn issue(directory: &Path, pair: &Pair, names: &ServerNames, now: SystemTime) -> Result<Served, CertError> {
     let authority = authority(directory, names, now)?;
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
@@ -78,9 +99,10 @@ pub(crate) fn issue(directory: &Path, names: &ServerNames, now: SystemTime) -> R
     let certificate = params.signed_by(&key, &authority.issuer)?;
     // The authority follows the leaf, so that a program which pins it can find it in the handshake.
     let chain = format!("{}{}", certificate.pem(), authority.pem);
-    files::write(&directory.join(file::SERVER_KEY), &key.serialize_pem(), Readable::ByOwner)?;
-    files::write(&directory.join(file::SERVER_CHAIN), &chain, Readable::ByAll)?;
-    tracing::info!(names = ?names.dns(), "issued a server certificate from the local authority");
+    files::write(&pair.key, &key.serialize_pem(), Readable::ByOwner)?;
+    files::write(&pair.chain, &chain, Readable::ByAll)?;
+    tracing::info!("issued a server certificate from the local authority");
+    tracing::debug!(names = ?names.dns(), "its names");
     Ok(Served::Issued)
 }
 

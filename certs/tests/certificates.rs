@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use certs::import::Source;
 use certs::trust::Stores;
 use certs::{CertError, Resolver, Served, ServerNames, file, inspect, load_or_create};
 use rustls::pki_types::pem::PemObject;
@@ -114,7 +115,8 @@ fn an_imported_certificate_is_served_and_never_replaced() {
     let resolver = Resolver::load(&served).expect("resolver");
     let before = resolver.current();
     let (chain, key) = foreign(directory.path(), "*.example.org", 400);
-    let summary = certs::import::import(&served, "meet.example.org", &chain, &key, now).expect("imported");
+    let source = Source { chain, key };
+    let summary = certs::import::import(&served, "meet.example.org", &source, now).expect("imported");
     assert_eq!(summary.names, ["*.example.org"]);
     resolver.reload().expect("reloaded");
     assert_ne!(before.cert, resolver.current().cert);
@@ -128,7 +130,10 @@ fn a_bad_import_changes_nothing_and_says_why() {
     let now = SystemTime::now();
     load_or_create(&served, &names("meet.example.org"), now).expect("made");
     let before = std::fs::read(served.join(file::SERVER_CHAIN)).expect("chain");
-    let import = |chain: &Path, key: &Path| certs::import::import(&served, "meet.example.org", chain, key, now);
+    let import = |chain: &Path, key: &Path| {
+        let source = Source { chain: chain.to_owned(), key: key.to_owned() };
+        certs::import::import(&served, "meet.example.org", &source, now)
+    };
 
     let (chain, key) = foreign(directory.path(), "other.example.com", 400);
     assert!(matches!(import(&chain, &key), Err(CertError::WrongName { .. })));

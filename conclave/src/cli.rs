@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Private video meetings on your own server.
@@ -37,6 +37,14 @@ pub(crate) enum Command {
     /// Certificates: show, trust, import.
     #[command(subcommand)]
     Cert(Cert),
+    /// Look for what keeps people from meeting; each finding says what to do.
+    ///
+    /// Without a name: everything that needs nothing from outside this machine. Exit codes: 0 all is
+    /// well, 1 there are warnings, 2 something does not work.
+    Check {
+        /// What to check.
+        check: Option<Check>,
+    },
     /// Add an account and ask for its password (as prosodyctl does).
     Adduser {
         /// Address of the account, such as ann@meet.example.org.
@@ -74,6 +82,19 @@ pub(crate) enum Command {
         /// Folder for the pages.
         directory: Option<PathBuf>,
     },
+}
+
+/// What `conclave check` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Check {
+    /// The configuration file: every key of every part.
+    Config,
+    /// The certificate: names, validity, chain, keys.
+    Certs,
+    /// The running server's ports: each answers with its own protocol.
+    Connectivity,
+    /// The bridge: ICE and DTLS as a browser does them.
+    Media,
 }
 
 /// Flags of `conclave run`. Each overrides the value in conclave.toml for this run.
@@ -145,10 +166,14 @@ pub(crate) enum Cert {
     /// Trust the local authority on this machine: system, Chromium and Firefox.
     Trust,
     /// Serve a certificate made elsewhere; a running server takes it at once.
+    ///
+    /// Takes PEM files, the folders of Certbot (/etc/letsencrypt/live/NAME) and those of acme.sh
+    /// (~/.acme.sh/NAME_ecc). Run it again after each renewal, from their deploy hook.
     Import {
-        /// Certificate chain, PEM, this server's own certificate first.
+        /// Certificate chain, PEM, this server's own certificate first; or a folder of Certbot's or acme.sh's.
+        #[arg(value_name = "CHAIN|FOLDER")]
         chain: PathBuf,
-        /// Private key, PEM.
-        key: PathBuf,
+        /// Private key, PEM; left out for a folder, and when the chain's file holds it as well.
+        key: Option<PathBuf>,
     },
 }

@@ -31,6 +31,11 @@ impl Failure {
         Self { kind: kind.into(), message: message.into(), code: 1 }
     }
 
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Prints it, as JSON on standard output or as a sentence on standard error.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {

@@ -18,7 +18,8 @@ struct Raw {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The server checks this section key by key.
+#[serde(default)]
 struct RawCerts {
     names: Vec<String>,
 }

@@ -10,7 +10,7 @@ mod password;
 mod random;
 mod xmpp;
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,6 +36,9 @@ struct Arguments {
     /// Override a key of the configuration, for example focus.xmpp_port=5222.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Read the configuration, say what is wrong with it on standard output, and end.
+    #[arg(long)]
+    check_config: bool,
     /// End when standard input ends, so as not to outlive the supervisor.
     #[arg(long)]
     supervised: bool,
@@ -50,7 +53,13 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let settings = match config::load(&arguments.data, &arguments.set) {
+        Ok(_) if arguments.check_config => return ExitCode::SUCCESS,
         Ok(settings) => settings,
+        Err(error) if arguments.check_config => {
+            // Nobody may be listening any more.
+            let _ = writeln!(std::io::stdout(), "{error}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
         Err(error) => {
             tracing::error!("{error}");
             return ExitCode::from(EXIT_CONFIG);

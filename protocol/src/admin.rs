@@ -125,6 +125,21 @@ pub struct Health {
     pub c2s_tls_port: u16,
     /// Sessions bound at present, hibernating ones included.
     pub sessions: usize,
+    /// The certificate that new connections are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// How long the certificate in use is valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// First valid moment, in seconds since 1970.
+    pub not_before_unix_s: i64,
+    /// Last valid moment, in seconds since 1970.
+    pub not_after_unix_s: i64,
+    /// A sentence when it has ended or soon will: what is wrong and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// One account.

@@ -12,6 +12,7 @@ mod media;
 mod media_link;
 mod secret;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +53,9 @@ struct Arguments {
     /// Override a configuration key: `videobridge.media_port=10000`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// Read the configuration, say what is wrong with it on standard output, and end.
+    #[arg(long)]
+    check_config: bool,
     /// End when standard input closes.
     #[arg(long)]
     supervised: bool,
@@ -83,6 +87,16 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
+    if arguments.check_config {
+        return match Config::read(&arguments.data, &arguments.overrides) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody may be listening any more.
+                let _ = writeln!(std::io::stdout(), "{error}");
+                ExitCode::from(EXIT_CONFIGURATION)
+            }
+        };
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(&arguments)),

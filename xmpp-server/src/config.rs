@@ -194,14 +194,13 @@ impl Config {
                 url => url.map(|url| url.trim_end_matches('/').to_owned()),
             },
             web_config: web.json_object("config")?,
-            certificate_names: certs.strings("extra_names")?.unwrap_or_default(),
+            certificate_names: certs.strings("names")?.unwrap_or_default(),
             host,
         };
         server.finish()?;
         auth.finish()?;
         web.finish()?;
-        // The rest of this section is the supervisor's.
-        certs.ignore_rest();
+        certs.finish()?;
         Ok(config)
     }
 
@@ -265,7 +264,7 @@ mod tests {
     fn everything_can_be_set_and_overridden() {
         let text = "host = 'meet.example'\n[xmpp-server]\nhttps_port = 1\nfocus_http = '127.0.0.1:8888'\n\
             [[xmpp-server.external_services]]\ntype = 'turns'\nhost = 't.example'\nport = 443\ntransport = 'tcp'\nsecret = 's'\n\
-            [auth]\nrequired = true\n[web.config]\nresolution = 360\n[focus]\nwhatever = 1\n[videobridge]\nx = 2\n[certs]\nextra_names = ['a.example']\n";
+            [auth]\nrequired = true\n[web.config]\nresolution = 360\n[focus]\nwhatever = 1\n[videobridge]\nx = 2\n[certs]\nnames = ['a.example']\n";
         let overrides =
             ["xmpp-server.https_port=2".to_owned(), "auth.required=false".into(), "host=other.example".into()];
         let config = Config::parse(Path::new("data"), text, &overrides).expect("valid");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use jid::{BareJid, Jid, NodePart};
-use protocol::admin::{FailureKind, Health, Invite, Request, Response, Success, User};
+use protocol::admin::{Certificate, FailureKind, Health, Invite, Request, Response, Success, User};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use xmpp_server_core::account::{Credentials, PasswordPolicy};
@@ -15,6 +15,7 @@ use xmpp_server_core::service::register::is_account_name;
 use xmpp_server_core::stream::registration::invite_hash;
 use zeroize::Zeroizing;
 
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::drive::Driver;
 use crate::store::{Store, StoreError, unix_s};
@@ -34,7 +35,7 @@ pub(crate) struct Ports {
 pub(crate) struct Running {
     pub(crate) driver: Driver,
     pub(crate) ports: Ports,
-    pub(crate) certificates: Arc<certs::Resolver>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 /// Answers requests.
@@ -214,6 +215,7 @@ impl Control {
                 c2s_port: running.ports.c2s,
                 c2s_tls_port: running.ports.c2s_tls,
                 sessions: figures.map_or(0, |figures| figures.sessions),
+                certificate: Some(certificate(running.certificates.validity())),
             }),
             ..Success::default()
         })
@@ -303,6 +305,15 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "an administrator's request failed");
         Self::new(FailureKind::Internal, "The account store failed; the log says why.")
+    }
+}
+
+/// What is told of the certificate in use.
+fn certificate(validity: certs::Validity) -> Certificate {
+    Certificate {
+        not_before_unix_s: validity.not_before_unix_s,
+        not_after_unix_s: validity.not_after_unix_s,
+        warning: validity.warning(std::time::SystemTime::now()),
     }
 }
 

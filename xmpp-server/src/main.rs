@@ -1,5 +1,6 @@
 //! `conclave-xmpp-server`: streams, rooms and accounts; HTTPS for the web client.
 
+mod certificates;
 mod config;
 mod control;
 mod drive;
@@ -9,6 +10,7 @@ mod secrets;
 mod start;
 mod store;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +29,9 @@ struct CommandLine {
     command: Option<Command>,
     #[command(flatten)]
     options: Options,
+    /// Read the configuration, say what is wrong with it on standard output, and end.
+    #[arg(long)]
+    check_config: bool,
     /// Stop by itself when standard input ends.
     #[arg(long)]
     supervised: bool,
@@ -66,7 +71,13 @@ fn main() -> ExitCode {
         None => &line.options,
     };
     let config = match Config::load(&options.data, &options.set) {
+        Ok(_) if line.check_config => return ExitCode::SUCCESS,
         Ok(config) => config,
+        Err(error) if line.check_config => {
+            // Nobody may be listening any more.
+            let _ = writeln!(std::io::stdout(), "{error}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
         Err(error) => {
             tracing::error!("{error}");
             return ExitCode::from(EXIT_CONFIG);

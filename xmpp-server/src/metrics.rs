@@ -1,6 +1,7 @@
 //! Every metric of this process, declared once, in the text form of Prometheus.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -8,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::certificates::Certificates;
 use crate::config::HttpAddress;
 use crate::drive::{Driver, Figures};
 use crate::listen::socket;
@@ -82,18 +84,23 @@ const METRICS: [Metric; 9] = [
 ];
 
 /// Serves `/metrics` in plain HTTP where the administrator said so.
-pub(crate) async fn serve(address: HttpAddress, driver: Driver) -> std::io::Result<()> {
-    let router = Router::new().route("/metrics", get(answer)).with_state(driver);
+pub(crate) async fn serve(
+    address: HttpAddress,
+    driver: Driver,
+    certificates: Arc<Certificates>,
+) -> std::io::Result<()> {
+    let router = Router::new().route("/metrics", get(answer)).with_state((driver, certificates));
     match address {
         HttpAddress::Tcp(address) => axum::serve(tokio::net::TcpListener::bind(address).await?, router).await,
         HttpAddress::Unix(path) => axum::serve(socket::listen_unix(&path)?, router).await,
     }
 }
 
-async fn answer(State(driver): State<Driver>) -> Response {
+async fn answer(State((driver, certificates)): State<(Driver, Arc<Certificates>)>) -> Response {
     match driver.figures().await {
         Some(figures) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition(&figures)).into_response()
+            let text = exposition(&figures) + &certificate_expiry(certificates.validity());
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
         }
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -112,9 +119,24 @@ fn exposition(figures: &Figures) -> String {
     out
 }
 
+/// When the served certificate ends: an alert compares it with `time()`.
+fn certificate_expiry(validity: certs::Validity) -> String {
+    let name = "conclave_certificate_expiry_timestamp_seconds";
+    let help = "Last valid moment of the certificate in use, in seconds since 1970.";
+    format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}\n", validity.not_after_unix_s)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_the_certificate_is_a_gauge() {
+        let validity = certs::Validity { not_before_unix_s: 1, not_after_unix_s: 1_900_000_000 };
+        let text = certificate_expiry(validity);
+        assert!(text.ends_with(" gauge\nconclave_certificate_expiry_timestamp_seconds 1900000000\n"), "{text}");
+        assert_eq!(text.lines().count(), 3);
+    }
 
     #[test]
     fn figures_have_help_type_and_value() {

@@ -1,8 +1,6 @@
 //! Boot in visible order, and the orderly end.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use jid::BareJid;
 use rustls::ServerConfig;
@@ -22,6 +20,7 @@ use xmpp_server_core::service::focus_gateway::FocusGateway;
 use xmpp_server_core::service::host::Host;
 use xmpp_server_core::service::register::NS_REGISTER;
 
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::control::{Control, Ports, Running};
 use crate::drive::Drive;
@@ -39,9 +38,6 @@ use crate::store::{Store, StoreError};
 pub(crate) const ADMIN_SOCKET: &str = "run/admin.sock";
 /// Accounts that focus and bridges sign in to.
 const SERVICE_ACCOUNTS: [&str; 2] = ["focus", "jvb"];
-
-/// How often the certificate is looked at.
-const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(12 * 3600);
 
 /// Why the server can't start.
 #[derive(Debug, Error)]
@@ -83,13 +79,10 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
         ensure_service_account(&store, &config.path("secrets"), name, &account)?;
     }
 
-    let certificate_folder = config.path("certs");
-    let names = certs::ServerNames::new(&config.host, &config.certificate_names)?;
-    certs::load_or_create(&certificate_folder, &names, SystemTime::now())?;
-    let certificates = Arc::new(certs::Resolver::load(&certificate_folder)?);
-    let xmpp_tls = acceptor(&certificates, &[b"xmpp-client"])?;
-    let starttls = acceptor(&certificates, &[])?;
-    let https_tls = acceptor(&certificates, &[b"http/1.1"])?;
+    let certificates = Arc::new(Certificates::open(&config)?);
+    let xmpp_tls = acceptor(certificates.resolver(), &[b"xmpp-client"])?;
+    let starttls = acceptor(certificates.resolver(), &[])?;
+    let https_tls = acceptor(certificates.resolver(), &[b"http/1.1"])?;
 
     let (answer_sender, answers) = mpsc::unbounded_channel();
     let desk = AccountDesk::new(Arc::clone(&store), config.scram_iterations, answer_sender)?;
@@ -148,14 +141,14 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
     tokio::spawn(http::serve(https, https_tls, entry));
     tokio::spawn(control.serve(admin));
     if let Some(address) = config.metrics_listen.clone() {
-        let driver = driver.clone();
+        let (driver, certificates) = (driver.clone(), Arc::clone(&certificates));
         tokio::spawn(async move {
-            if let Err(error) = metrics::serve(address, driver).await {
+            if let Err(error) = metrics::serve(address, driver, certificates).await {
                 tracing::error!(%error, "figures can't be served; please check xmpp-server.metrics_listen");
             }
         });
     }
-    tokio::spawn(renew_certificate(certificate_folder, names, Arc::clone(&certificates)));
+    tokio::spawn(certificates.keep());
     tracing::info!(host = %config.host, https_port, c2s_port, c2s_tls_port, "the XMPP server is ready");
 
     let (stop, stopped) = oneshot::channel();
@@ -205,18 +198,6 @@ fn acceptor(certificates: &Arc<certs::Resolver>, protocols: &[&[u8]]) -> Result<
         .with_cert_resolver(Arc::clone(certificates) as Arc<dyn rustls::server::ResolvesServerCert>);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// A server runs longer than a certificate is valid: one of our own is replaced in time.
-async fn renew_certificate(folder: PathBuf, names: certs::ServerNames, certificates: Arc<certs::Resolver>) {
-    loop {
-        tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
-        let renewed = certs::load_or_create(&folder, &names, SystemTime::now())
-            .and_then(|served| if served == certs::Served::Issued { certificates.reload() } else { Ok(()) });
-        if let Err(error) = renewed {
-            tracing::warn!(%error, "the certificate can't be renewed; the one in use stays");
-        }
-    }
 }
 
 /// Waits for SIGTERM, SIGINT, or the end of the supervisor.

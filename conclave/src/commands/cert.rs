@@ -20,7 +20,7 @@ pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Res
         Cert::Show { ca: true } => show_authority(data, json),
         Cert::Show { ca: false } => show(data, json),
         Cert::Trust => trust(data, json),
-        Cert::Import { chain, key } => import(data, &chain, &key, json).await,
+        Cert::Import { chain, key } => import(data, &chain, key.as_deref(), json).await,
     }
 }
 
@@ -70,9 +70,10 @@ fn trust(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn import(data: &DataDirectory, chain: &Path, key: &Path, json: bool) -> Result<ExitCode, Failure> {
+async fn import(data: &DataDirectory, chain: &Path, key: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
     let host = Settings::read(data, &Run::default())?.host;
-    let summary = certs::import::import(&data.certificates(), &host, chain, key, SystemTime::now())?;
+    let source = certs::import::Source::find(chain, key, &host)?;
+    let summary = certs::import::import(&data.certificates(), &host, &source, SystemTime::now())?;
     let reloaded = ask_running(data, &Request::CertReload).await.is_some();
     if json {
         say_json(&serde_json::json!({"ok": true, "certificate": summary, "reloaded": reloaded}));

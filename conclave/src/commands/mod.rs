@@ -1,6 +1,7 @@
 //! One file for each family of commands.
 
 pub(crate) mod cert;
+pub(crate) mod check;
 pub(crate) mod documents;
 pub(crate) mod run;
 pub(crate) mod status;

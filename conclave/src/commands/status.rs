@@ -43,6 +43,11 @@ async fn read(data: &DataDirectory) -> Option<Status> {
 fn show(status: &Status) {
     let url = status.url.as_deref().unwrap_or("(address not known yet)");
     say(&format!("{} {url}", if status.ready { "Ready:" } else { "Not ready:" }));
+    if let Some(certificate) = &status.certificate {
+        let days = certificate.days_left;
+        let detail = certificate.warning.as_ref().map(|warning| format!(": {warning}")).unwrap_or_default();
+        say(&format!("{:<12} {days} {} left{detail}", "certificate", if days == 1 { "day" } else { "days" }));
+    }
     for process in &status.processes {
         say(&row(process));
         for (kind, address) in &process.addresses {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use protocol::admin;
 
@@ -31,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) addresses: BTreeMap<String, String>,
     /// Ports of the XMPP server, once it has bound them.
     pub(crate) ports: Option<Ports>,
+    /// The certificate that the XMPP server serves.
+    pub(crate) certificate: Option<admin::Certificate>,
 }
 
 /// The XMPP server's real ports, after binding.
@@ -70,6 +72,7 @@ async fn xmpp_server(data: &DataDirectory) -> Report {
         version: Some(health.version),
         addresses,
         ports: Some(ports),
+        certificate: health.certificate,
     }
 }
 
@@ -86,17 +89,29 @@ async fn over_http(data: &DataDirectory, part: Part) -> Report {
     let mut addresses = BTreeMap::new();
     addresses.insert("http".to_owned(), format!("unix:{}", socket.display()));
     let detail = (!healthy).then(|| String::from_utf8_lossy(&body).trim().to_owned()).filter(|d| !d.is_empty());
-    Report { answered: true, healthy, detail, version, addresses, ports: None }
+    Report { answered: true, healthy, detail, version, addresses, ..Report::default() }
 }
 
 /// One GET over a Unix socket.
-pub(crate) async fn get(
+async fn get(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    request(socket, Method::GET, path, Bytes::new()).await
+}
+
+/// One request over a Unix socket, with a body of JSON or none.
+pub(crate) async fn request(
     socket: &Path,
+    method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let stream = connect_unix(socket).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(path).header("host", "localhost").body(Empty::<Bytes>::new())?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(body))?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();

@@ -2,7 +2,7 @@
 
 mod backoff;
 mod child;
-mod health;
+pub(crate) mod health;
 mod part;
 pub(crate) mod status;
 mod supervisor;

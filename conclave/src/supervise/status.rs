@@ -26,8 +26,31 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     /// Version of the supervisor.
     pub(crate) version: String,
+    /// The certificate that browsers and XMPP clients are given, once the server has told.
+    #[serde(default)]
+    pub(crate) certificate: Option<Certificate>,
     /// Each process.
     pub(crate) processes: Vec<Process>,
+}
+
+/// How long the certificate in use is valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Certificate {
+    /// Last valid moment, in seconds since 1970.
+    pub(crate) not_after_unix_s: i64,
+    /// Whole days left, negative when it has ended.
+    pub(crate) days_left: i64,
+    /// What is wrong and what to do, when it has ended or soon will.
+    pub(crate) warning: Option<String>,
+}
+
+impl Certificate {
+    /// What the server told, as seen at `now`.
+    pub(crate) fn seen(told: protocol::admin::Certificate, now: std::time::SystemTime) -> Self {
+        let now = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let left_s = told.not_after_unix_s.saturating_sub_unsigned(now);
+        Self { not_after_unix_s: told.not_after_unix_s, days_left: left_s.div_euclid(86_400), warning: told.warning }
+    }
 }
 
 /// One process.

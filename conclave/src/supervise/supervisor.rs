@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::child::{Arguments, keep_running, signal};
 use super::health::{self, Ports, Report};
-use super::status::{Board, Process, Status};
+use super::status::{Board, Certificate, Process, Status};
 use super::{Part, status};
 use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
@@ -153,6 +153,10 @@ impl Supervisor {
     fn note(&mut self, part: Part, report: Report) {
         if let (Some(found), Part::XmppServer) = (report.ports, part) {
             self.learn_ports(found);
+        }
+        if let Some(certificate) = report.certificate {
+            let now = std::time::SystemTime::now();
+            self.board.update(|status| status.certificate = Some(Certificate::seen(certificate, now)));
         }
         let pid = self.board.read().processes.iter().find(|p| p.name == part.name()).and_then(|p| p.pid);
         if report.answered || pid.is_none() {

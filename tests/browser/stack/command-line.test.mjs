@@ -77,7 +77,7 @@ test("a second server on the same data is refused", async () => {
 
 test("help, completions and the manual cover every command", async () => {
   const { stdout } = await stack.cli("--help");
-  for (const word of ["run", "status", "user", "cert", "adduser", "passwd", "deluser", "register", "completions", "man"]) {
+  for (const word of ["run", "status", "user", "cert", "check", "adduser", "passwd", "deluser", "register", "completions", "man"]) {
     assert.match(stdout, new RegExp(`^  ${word}\\b`, "m"), word);
   }
   for (const shell of ["bash", "zsh", "fish"]) {

@@ -159,8 +159,6 @@ impl Section {
         }
     }
 
-    pub(super) fn ignore_rest(self) {}
-
     pub(super) fn finish(&self) -> Result<(), ConfigError> {
         let Some(unknown) = self.table.keys().next() else {
             return Ok(());

@@ -1,0 +1,123 @@
+// Certificates made elsewhere on a running stack: import, reload without dropping anybody, warnings.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import tls from "node:tls";
+import { Authority } from "../lib/authority.mjs";
+import { Stack } from "../lib/stack.mjs";
+import { waitFor } from "../lib/wait.mjs";
+import { RawXmpp } from "../lib/xmpp.mjs";
+
+let folder;
+let data;
+let authority;
+let stack;
+const metrics = "127.0.0.1:39517";
+before(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "conclave-certificates-"));
+  data = path.join(folder, "data");
+  authority = await Authority.make(path.join(folder, "authority"));
+  stack = await Stack.start({ data, set: [`xmpp-server.metrics_listen=${metrics}`] });
+});
+after(async () => {
+  await stack?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The certificate that a new connection to `port` is given, and whether our root vouches for it. */
+async function served(port, { servername = "localhost" } = {}) {
+  const ca = await readFile(authority.root);
+  const socket = tls.connect({ host: "127.0.0.1", port, servername, ca, rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const seen = { certificate: socket.getPeerCertificate(), authorized: socket.authorized };
+  socket.destroy();
+  return seen;
+}
+
+/** Lays a certificate out as Certbot does: links in `live/NAME` into an archive. */
+async function certbot(root, host, { chain, key }) {
+  const [live, archive] = [path.join(root, "live", host), path.join(root, "archive", host)];
+  await mkdir(live, { recursive: true });
+  await mkdir(archive, { recursive: true });
+  for (const [name, text] of [["fullchain", chain], ["privkey", key]]) {
+    await writeFile(path.join(archive, `${name}1.pem`), text);
+    await symlink(`../../archive/${host}/${name}1.pem`, path.join(live, `${name}.pem`));
+  }
+  return live;
+}
+
+test("Certbot's folder is taken while people are connected; they stay, new connections get the new one", async () => {
+  await stack.addUser("ann", "a long enough secret");
+  const open = await RawXmpp.connect(stack);
+  await open.signIn("ann", "a long enough secret");
+  const live = await certbot(path.join(folder, "letsencrypt"), "localhost", await authority.issue("localhost", { days: 90, left: 60 }));
+  const { code, stdout, stderr } = await stack.cli("cert", "import", live, "--json");
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).reloaded, true);
+  for (const port of [stack.ports.https, stack.ports.c2sTls]) {
+    const { certificate, authorized } = await served(port);
+    assert.ok(authorized, certificate.issuer.CN);
+    assert.equal(certificate.subject.CN, "localhost");
+  }
+  const reply = await open.iq("ping", "<iq type='get' id='ping' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>");
+  assert.match(reply, /type=['"]result['"]/);
+  open.close();
+  const known = await waitFor("the status to know", async () => {
+    const { certificate } = await stack.status();
+    return certificate.days_left === 59 && certificate;
+  });
+  assert.equal(known.warning, null);
+});
+
+test("an incomplete chain, a foreign key and another host are refused with a sentence; nothing changes", async () => {
+  const good = await authority.issue("localhost", { days: 90, left: 60 });
+  const other = await authority.issue("other.example", { days: 90, left: 60 });
+  const ended = await authority.issue("localhost", { days: 90, left: -1 });
+  const before = (await served(stack.ports.https)).certificate.fingerprint256;
+  const refused = async (chain, key, said) => {
+    await writeFile(path.join(folder, "chain.pem"), chain);
+    await writeFile(path.join(folder, "key.pem"), key);
+    const { code, stderr } = await stack.cli("cert", "import", path.join(folder, "chain.pem"), path.join(folder, "key.pem"));
+    assert.equal(code, 1);
+    assert.match(stderr, said);
+  };
+  await refused(good.leaf, good.key, /not complete: the certificate of CN=Test Root is missing/);
+  await refused(good.chain, other.key, /does not belong to the certificate/);
+  await refused(other.chain, other.key, /is for other\.example, not for localhost/);
+  await refused(ended.chain, ended.key, /valid from .* only; renew it/);
+  assert.equal((await served(stack.ports.https)).certificate.fingerprint256, before);
+});
+
+test("the end of the certificate is told in the status, the figures, the check and the log", async () => {
+  const { chain, key } = await authority.issue("localhost", { days: 90, left: 10.5 });
+  const home = path.join(folder, ".acme.sh", "localhost_ecc");
+  await mkdir(home, { recursive: true });
+  await writeFile(path.join(home, "fullchain.cer"), chain);
+  await writeFile(path.join(home, "localhost.key"), key);
+  assert.equal((await stack.cli("cert", "import", path.join(folder, ".acme.sh"))).code, 0);
+  const status = await waitFor("the status to know", async () => {
+    const { certificate } = await stack.status();
+    return certificate.days_left === 10 && certificate;
+  });
+  assert.match(status.warning, /^the certificate ends in 10 days; renew it/);
+  assert.match((await stack.cli("status")).stdout, /^certificate +10 days left: the certificate ends in 10 days/m);
+  const figures = await (await fetch(`http://${metrics}/metrics`)).text();
+  const end = Number(/^conclave_certificate_expiry_timestamp_seconds (\d+)$/m.exec(figures)[1]);
+  assert.ok(Math.abs(end - Date.now() / 1000 - 10.5 * 86_400) < 600, figures);
+  const { code, stdout } = await stack.cli("check", "certs", "--json");
+  assert.equal(code, 1);
+  assert.equal(JSON.parse(stdout).severity, "warning");
+});
+
+test("the focus and the bridge come back under an imported certificate, and the log warns at once", async () => {
+  await stack.stop();
+  stack = await Stack.start({ data });
+  assert.ok((await served(stack.ports.https)).authorized);
+  assert.match((await served(stack.ports.c2sTls, { servername: "auth.localhost" })).certificate.issuer.CN, /^Conclave local CA/);
+  const warnings = stack.log.filter((line) => line.includes("the certificate ends in 10 days"));
+  assert.equal(warnings.length, 1, stack.log.join("\n"));
+});
