@@ -184,6 +184,9 @@ pub(crate) fn certified(
 ) -> Result<CertifiedKey, CertError> {
     let key = aws_lc_rs::sign::any_supported_type(&key).map_err(|e| CertError::UnusableKey(e.to_string()))?;
     let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().map_err(|_| CertError::KeyMismatch)?;
-    Ok(certified)
+    match certified.keys_match() {
+        Ok(()) => Ok(certified),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(CertError::KeyMismatch),
+        Err(error) => Err(CertError::Unreadable(error.to_string())),
+    }
 }

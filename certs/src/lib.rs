@@ -3,7 +3,7 @@
 //! First start makes a **local certificate authority** and a server certificate signed by it
 //! ([`local_ca`]). The authority is constrained to this server's own names and to private
 //! addresses, so that trusting it never lets anyone speak for another site. An administrator may
-//! [`import`] a certificate made elsewhere, and a served certificate is replaced without a restart
+//! [`import`] a certificate made elsewhere or have one ordered from an ACME authority ([`acme`]), and a served certificate is replaced without a restart
 //! ([`reload`]). [`trust`] puts the authority into the stores that people's programs read, and
 //! [`inspect`] says what a certificate is in words.
 //!
@@ -11,6 +11,7 @@
 //! first) and `server.key`; `service.pem` and `service.key` when the served certificate is not the
 //! local authority's. Keys are readable by their owner only, every write is atomic.
 
+pub mod acme;
 mod chain;
 mod error;
 pub mod expiry;

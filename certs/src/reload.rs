@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::acme::Answers;
 use crate::{CertError, Validity, file, files, import};
 
 /// How the names begin under which the focus and the bridges sign in (`auth.HOST`).
@@ -19,6 +20,7 @@ const SERVICE_PREFIX: &str = "auth.";
 pub struct Resolver {
     directory: PathBuf,
     current: RwLock<Current>,
+    answers: Arc<Answers>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ impl Resolver {
     /// Reads the certificate and key of `directory`.
     pub fn load(directory: &Path) -> Result<Self, CertError> {
         let current = RwLock::new(Current::read(directory)?);
-        Ok(Self { directory: directory.to_owned(), current })
+        Ok(Self { directory: directory.to_owned(), current, answers: Arc::default() })
     }
 
     /// Reads the files again. On an error the certificate in use stays.
@@ -45,6 +47,11 @@ impl Resolver {
     /// The certificate that the next connection is given.
     pub fn current(&self) -> Arc<CertifiedKey> {
         self.read().served
+    }
+
+    /// What an ACME authority is answered, here and over HTTP.
+    pub fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 
     /// From when to when the served certificate is valid.
@@ -67,7 +74,10 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.for_name(client_hello.server_name()))
+        match self.answers.tls(&client_hello) {
+            Some(answer) => answer,
+            None => Some(self.for_name(client_hello.server_name())),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The certificate in use: read at start, replaced while connections are open, watched for its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +32,11 @@ impl Certificates {
     /// What TLS listeners ask for the certificate of each new connection.
     pub(crate) fn resolver(&self) -> &Arc<Resolver> {
         &self.resolver
+    }
+
+    /// Where the files are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// From when to when the served certificate is valid.

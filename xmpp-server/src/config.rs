@@ -1,6 +1,7 @@
 //! `conclave.toml` as far as it concerns this process: raw → resolved, strict, one clear sentence
 //! per mistake.
 
+mod acme;
 mod reader;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use jid::{BareJid, Jid};
 use xmpp_server_core::account::PASSWORD_CHARACTERS_MIN;
 use xmpp_server_core::service::external_services::ExternalService;
 
+pub(crate) use acme::Acme;
 pub(crate) use reader::ConfigError;
 use reader::Section;
 
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) web_config: serde_json::Map<String, serde_json::Value>,
     /// More names for the certificate.
     pub(crate) certificate_names: Vec<String>,
+    /// The certificate is had from an ACME authority.
+    pub(crate) acme: Option<Acme>,
 }
 
 /// Where an HTTP service of another process is.
@@ -195,6 +199,7 @@ impl Config {
             },
             web_config: web.json_object("config")?,
             certificate_names: certs.strings("names")?.unwrap_or_default(),
+            acme: acme::read(certs.section("acme")?, data, &host)?,
             host,
         };
         server.finish()?;

@@ -1,5 +1,6 @@
 //! `conclave-xmpp-server`: streams, rooms and accounts; HTTPS for the web client.
 
+mod acme;
 mod certificates;
 mod config;
 mod control;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use certs::acme::{ALPN_PROTOCOL, Challenge};
 use jid::BareJid;
 use rustls::ServerConfig;
 use thiserror::Error;
@@ -20,10 +21,12 @@ use xmpp_server_core::service::focus_gateway::FocusGateway;
 use xmpp_server_core::service::host::Host;
 use xmpp_server_core::service::register::NS_REGISTER;
 
+use crate::acme;
 use crate::certificates::Certificates;
-use crate::config::Config;
+use crate::config::{Acme, Config};
 use crate::control::{Control, Ports, Running};
 use crate::drive::Drive;
+use crate::listen::challenges;
 use crate::listen::config_js::ClientConfig;
 use crate::listen::http::{self, Entry};
 use crate::listen::socket;
@@ -82,7 +85,9 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
     let certificates = Arc::new(Certificates::open(&config)?);
     let xmpp_tls = acceptor(certificates.resolver(), &[b"xmpp-client"])?;
     let starttls = acceptor(certificates.resolver(), &[])?;
-    let https_tls = acceptor(certificates.resolver(), &[b"http/1.1"])?;
+    let by_tls = config.acme.as_ref().is_some_and(|acme| acme.settings.challenge == Challenge::TlsAlpn01);
+    let https_protocols: &[&[u8]] = if by_tls { &[b"http/1.1", ALPN_PROTOCOL] } else { &[b"http/1.1"] };
+    let https_tls = acceptor(certificates.resolver(), https_protocols)?;
 
     let (answer_sender, answers) = mpsc::unbounded_channel();
     let desk = AccountDesk::new(Arc::clone(&store), config.scram_iterations, answer_sender)?;
@@ -105,6 +110,12 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
     let (c2s, c2s_port) = listen(config.c2s_port, "XMPP", "xmpp-server.c2s_port").await?;
     let (c2s_tls, c2s_tls_port) = listen(config.c2s_tls_port, "XMPP over TLS", "xmpp-server.c2s_tls_port").await?;
     let (https, https_port) = listen(config.https_port, "HTTPS", "xmpp-server.https_port").await?;
+    let challenges = match &config.acme {
+        Some(acme) if acme.settings.challenge == Challenge::Http01 => {
+            Some(listen(acme.http_port, "HTTP for ACME", "certs.acme.http_port").await?.0)
+        }
+        _ => None,
+    };
     let ports = Ports { https: https_port, c2s: c2s_port, c2s_tls: c2s_tls_port };
 
     let admin_path = config.path(ADMIN_SOCKET);
@@ -147,6 +158,14 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
                 tracing::error!(%error, "figures can't be served; please check xmpp-server.metrics_listen");
             }
         });
+    }
+    if let Some(Acme { settings, .. }) = config.acme.clone() {
+        let answers = Arc::clone(certificates.resolver().answers());
+        if let Some(listener) = challenges {
+            let website = public_url(&config, https_port);
+            tokio::spawn(challenges::serve(listener, Arc::clone(&answers), website));
+        }
+        tokio::spawn(acme::keep(settings, Arc::clone(&certificates), answers));
     }
     tokio::spawn(certificates.keep());
     tracing::info!(host = %config.host, https_port, c2s_port, c2s_tls_port, "the XMPP server is ready");
@@ -198,6 +217,12 @@ fn acceptor(certificates: &Arc<certs::Resolver>, protocols: &[&[u8]]) -> Result<
         .with_cert_resolver(Arc::clone(certificates) as Arc<dyn rustls::server::ResolvesServerCert>);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Where people are sent who come over plain HTTP.
+fn public_url(config: &Config, https_port: u16) -> String {
+    let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
+    config.public_url.clone().unwrap_or_else(|| format!("https://{}{port}", config.host))
 }
 
 /// Waits for SIGTERM, SIGINT, or the end of the supervisor.

@@ -13,7 +13,7 @@ import { waitFor } from "./wait.mjs";
 
 const run = promisify(execFile);
 const repository = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../../..");
-const programs = process.env.CONCLAVE_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, "target"), "release");
+export const programs = process.env.CONCLAVE_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, "target"), "release");
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -35,16 +35,17 @@ async function freeUdpPort() {
 /** One running stack; `stop()` ends it and removes its data. */
 export class Stack {
   /**
-   * @param {{set?: string[], host?: string, data?: string}} options
+   * @param {{set?: string[], host?: string, data?: string, ports?: object}} options
+   * `ports`: some of https, c2s, c2sTls, media instead of free ones;
    * `data`: an existing folder to start on again (it is then not removed).
    */
-  static async start({ set = [], host = "localhost", data } = {}) {
+  static async start({ set = [], host = "localhost", data, ports = {} } = {}) {
     const stack = new Stack();
     stack.keepData = data !== undefined;
     stack.data = data ?? (await mkdtemp(path.join(tmpdir(), "conclave-")));
     stack.home = await mkdtemp(path.join(tmpdir(), "conclave-home-"));
     stack.host = host;
-    stack.ports = { https: await freePort(), c2s: await freePort(), c2sTls: await freePort(), media: await freeUdpPort() };
+    stack.ports = { https: await freePort(), c2s: await freePort(), c2sTls: await freePort(), media: await freeUdpPort(), ...ports };
     const { https, c2s, c2sTls, media } = stack.ports;
     const flags = ["run", "--data", stack.data, "--host", host];
     flags.push("--https", https, "--c2s", c2s, "--c2s-tls", c2sTls, "--media", media);

@@ -8,9 +8,9 @@ import { waitFor } from "./wait.mjs";
 
 export class RawXmpp {
   /** Connects and waits for the stream's features. The certificate must be right for the host. */
-  static async connect(stack, { host = stack.host } = {}) {
+  static async connect(stack, { host = stack.host, ca: root = path.join(stack.data, "certs/ca.pem") } = {}) {
     const raw = new RawXmpp();
-    const ca = await readFile(path.join(stack.data, "certs/ca.pem"));
+    const ca = await readFile(root);
     raw.host = host;
     raw.text = "";
     raw.socket = tls.connect({ host: "127.0.0.1", port: stack.ports.c2sTls, servername: host, ca, ALPNProtocols: ["xmpp-client"] });

@@ -35,6 +35,11 @@ impl Section {
         Ok(Self { path: String::new(), table, known: Vec::new() })
     }
 
+    /// Nothing is written in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     fn name(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }

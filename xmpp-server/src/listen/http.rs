@@ -93,6 +93,10 @@ pub(crate) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, entry: E
                 Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => return,
             };
+            // The handshake was all that an ACME authority came for (RFC 8737 §3).
+            if stream.get_ref().1.alpn_protocol() == Some(certs::acme::ALPN_PROTOCOL) {
+                return;
+            }
             let mut builder = auto::Builder::new(TokioExecutor::new());
             builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).keep_alive(true);
             let served =

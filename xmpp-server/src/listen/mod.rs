@@ -1,5 +1,6 @@
 //! Sockets: from bytes to frames and back. Nothing here knows what a stanza means.
 
+pub(crate) mod challenges;
 pub(crate) mod config_js;
 pub(crate) mod http;
 pub(crate) mod places;
