@@ -106,23 +106,42 @@ fn issue(directory: &Path, pair: &Pair, names: &ServerNames, now: SystemTime) ->
     Ok(Served::Issued)
 }
 
-/// The local authority's certificate in PEM form.
-pub fn authority_pem(directory: &Path) -> Result<String, CertError> {
-    files::read(&directory.join(file::CA_CERTIFICATE))
+/// The local authority's certificate, for devices that are to trust it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// PEM form.
+    pub pem: String,
+    /// DER form.
+    pub der: CertificateDer<'static>,
+    /// SHA-256 over the DER form, upper-case hexadecimal pairs separated by colons.
+    pub fingerprint_sha256: String,
 }
 
-struct Authority {
+impl Authority {
+    /// The authority behind the certificate served from `directory`; `None` when that is another's.
+    pub fn served(directory: &Path) -> Result<Option<Self>, CertError> {
+        if !is_served(directory)? {
+            return Ok(None);
+        }
+        let path = directory.join(file::CA_CERTIFICATE);
+        let (pem, der) = (files::read(&path)?, read_certificate(&path)?);
+        let fingerprint_sha256 = inspect::fingerprint(&der);
+        Ok(Some(Self { pem, der, fingerprint_sha256 }))
+    }
+}
+
+struct Signer {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-fn authority(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<Authority, CertError> {
+fn authority(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<Signer, CertError> {
     let certificate_path = directory.join(file::CA_CERTIFICATE);
     let key_path = directory.join(file::CA_KEY);
     if ca_usable(directory, names, now)? {
         let pem = files::read(&certificate_path)?;
         let key = KeyPair::from_pem(&files::read(&key_path)?)?;
-        return Ok(Authority { issuer: Issuer::from_ca_cert_pem(&pem, key)?, pem });
+        return Ok(Signer { issuer: Issuer::from_ca_cert_pem(&pem, key)?, pem });
     }
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
@@ -136,7 +155,7 @@ fn authority(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<A
     files::write(&key_path, &key.serialize_pem(), Readable::ByOwner)?;
     files::write(&certificate_path, &pem, Readable::ByAll)?;
     tracing::info!("made a local certificate authority");
-    Ok(Authority { issuer: Issuer::new(params, key), pem })
+    Ok(Signer { issuer: Issuer::new(params, key), pem })
 }
 
 /// Whether the authority is there, is valid long enough to sign, and may vouch for `names`.

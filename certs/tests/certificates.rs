@@ -161,7 +161,7 @@ fn a_summary_says_names_days_and_fingerprint() {
     let directory = tempfile::tempdir().expect("folder");
     let now = SystemTime::now();
     load_or_create(directory.path(), &names("localhost"), now).expect("made");
-    let pem = certs::local_ca::authority_pem(directory.path()).expect("authority");
+    let pem = certs::local_ca::Authority::served(directory.path()).expect("readable").expect("in use").pem;
     let summary = inspect::summarize_pem(&pem, now).expect("summary");
     assert!(summary.is_authority);
     assert_eq!(summary.subject, "CN=Conclave local CA for localhost");

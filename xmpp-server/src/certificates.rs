@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use certs::local_ca::Authority;
 use certs::{CertError, Reminder, Resolver, ServerNames, Validity};
 
 use crate::config::Config;
@@ -37,6 +38,14 @@ impl Certificates {
     /// Where the files are.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The local authority, while it is its certificate that people are served.
+    pub(crate) fn local_authority(&self) -> Option<Authority> {
+        Authority::served(&self.folder).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the local authority can't be read");
+            None
+        })
     }
 
     /// From when to when the served certificate is valid.

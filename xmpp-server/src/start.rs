@@ -146,6 +146,7 @@ pub(crate) async fn run(config: Config, supervised: bool) -> Result<(), StartErr
         config.focus_http.clone(),
         config.videobridge_http.clone(),
         config.trusted_proxies.clone(),
+        Arc::clone(&certificates),
     );
     tokio::spawn(tcp::serve(c2s, Tls::Start, starttls, driver.clone()));
     tokio::spawn(tcp::serve(c2s_tls, Tls::Direct, xmpp_tls, driver.clone()));

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Result<ExitCode, Failure> {
     match command {
         Cert::Show { ca: true } => show_authority(data, json),
-        Cert::Show { ca: false } => show(data, json),
+        Cert::Show { ca: false } => show(data, json).await,
         Cert::Trust => trust(data, json),
         Cert::Import { chain, key } => import(data, &chain, key.as_deref(), json).await,
     }
@@ -35,15 +35,25 @@ fn show_authority(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
+async fn show(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
     let pem = read(&data.certificates().join(file::SERVER_CHAIN))?;
     let summary = inspect::summarize_pem(&pem, SystemTime::now())?;
     if json {
-        say_json(&serde_json::json!({"ok": true, "certificate": summary}));
+        say_json(&serde_json::json!({"ok": true, "certificate": summary, "trust_page": trust_page(data).await}));
     } else {
         tell(&summary);
+        if let Some(page) = trust_page(data).await {
+            say(&format!("To trust it:  conclave cert trust (this machine), {page} (phones and others)"));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where other devices learn to trust the local authority, while it runs and is in use.
+async fn trust_page(data: &DataDirectory) -> Option<String> {
+    let local = certs::local_ca::is_served(&data.certificates()).ok()?;
+    let url = super::status::read(data).await?.url?;
+    local.then(|| format!("{url}trust"))
 }
 
 fn tell(summary: &CertificateSummary) {

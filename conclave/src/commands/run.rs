@@ -77,8 +77,10 @@ async fn greet(data: &DataDirectory, status: &Status, first_start: bool) {
         if let Some(Success { invite: Some(invite), .. }) = crate::admin::ask_running(data, &request).await {
             say(&format!("Your own account \"{FIRST_ACCOUNT}\": set its password once at {}", invite.link));
         }
-        say("The certificate is made by this server. To trust it on this machine: conclave cert trust");
-        say("For other devices: conclave cert show --ca > conclave-ca.pem, and add that file there.");
+        if matches!(certs::local_ca::is_served(&data.certificates()), Ok(true)) {
+            say("The certificate is made by this server. To trust it on this machine: conclave cert trust");
+            say(&format!("For phones and other devices: open {url}trust there."));
+        }
     }
     say(&format!("Ready: {url}"));
 }

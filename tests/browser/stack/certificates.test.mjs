@@ -1,8 +1,10 @@
 // Certificates made elsewhere on a running stack: import, reload without dropping anybody, warnings.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -38,6 +40,13 @@ async function served(port, { servername = "localhost" } = {}) {
   return seen;
 }
 
+/** What the web entry answers, whoever vouches for it. */
+async function get(where) {
+  const [response] = await once(request({ host: "127.0.0.1", port: stack.ports.https, path: where, rejectUnauthorized: false }).end(), "response");
+  const chunks = await response.toArray();
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
+}
+
 /** Lays a certificate out as Certbot does: links in `live/NAME` into an archive. */
 async function certbot(root, host, { chain, key }) {
   const [live, archive] = [path.join(root, "live", host), path.join(root, "archive", host)];
@@ -49,6 +58,26 @@ async function certbot(root, host, { chain, key }) {
   }
   return live;
 }
+
+test("phones are helped to trust the local authority, in the form each takes", async () => {
+  const page = await get("/trust");
+  assert.match(page.headers["content-type"], /^text\/html/);
+  const shown = JSON.parse((await stack.cli("cert", "show", "--ca", "--json")).stdout);
+  const html = page.body.toString().replaceAll("<wbr>", "");
+  assert.ok(html.includes(shown.certificate.fingerprint_sha256), html);
+  for (const link of html.matchAll(/href="([^"]+)"/g)) assert.equal((await get(link[1])).status, 200, link[1]);
+  const pem = await get("/trust/conclave-ca.pem");
+  assert.equal(pem.body.toString(), shown.pem);
+  const der = await get("/trust/conclave-ca.crt");
+  assert.equal(der.headers["content-type"], "application/x-x509-ca-cert");
+  assert.equal(new X509Certificate(der.body).fingerprint256, shown.certificate.fingerprint_sha256);
+  const profile = await get("/trust/conclave-ca.mobileconfig");
+  assert.equal(profile.headers["content-type"], "application/x-apple-aspen-config");
+  const inside = /<data>([^<]+)<\/data>/.exec(profile.body.toString())[1];
+  assert.deepEqual(Buffer.from(inside, "base64"), der.body);
+  assert.ok(stack.output.some((line) => line.includes(`${stack.url}trust`)), stack.output.join("\n"));
+  assert.equal(JSON.parse((await stack.cli("cert", "show", "--json")).stdout).trust_page, `${stack.url}trust`);
+});
 
 test("Certbot's folder is taken while people are connected; they stay, new connections get the new one", async () => {
   await stack.addUser("ann", "a long enough secret");
@@ -99,6 +128,7 @@ test("the end of the certificate is told in the status, the figures, the check a
   await writeFile(path.join(home, "fullchain.cer"), chain);
   await writeFile(path.join(home, "localhost.key"), key);
   assert.equal((await stack.cli("cert", "import", path.join(folder, ".acme.sh"))).code, 0);
+  assert.doesNotMatch((await get("/trust")).body.toString(), /mobileconfig/, "there is nothing to trust any more");
   const status = await waitFor("the status to know", async () => {
     const { certificate } = await stack.status();
     return certificate.days_left === 10 && certificate;

@@ -19,7 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::places::{Place, Places};
 use super::website::Website;
-use super::{proxy, socket, websocket};
+use super::{proxy, socket, trust, websocket};
+use crate::certificates::Certificates;
 use crate::config::HttpAddress;
 use crate::drive::Driver;
 
@@ -41,6 +42,7 @@ struct Inner {
     focus: HttpAddress,
     videobridge: HttpAddress,
     trusted_proxies: BTreeSet<IpAddr>,
+    certificates: Arc<Certificates>,
 }
 
 impl Entry {
@@ -51,8 +53,9 @@ impl Entry {
         focus: HttpAddress,
         videobridge: HttpAddress,
         trusted_proxies: BTreeSet<IpAddr>,
+        certificates: Arc<Certificates>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { host, website, driver, focus, videobridge, trusted_proxies }) }
+        Self { inner: Arc::new(Inner { host, website, driver, focus, videobridge, trusted_proxies, certificates }) }
     }
 }
 
@@ -126,6 +129,12 @@ async fn answer(State(entry): State<Entry>, request: Request) -> Response {
         "/.well-known/host-meta" => host_meta(entry, &request, false),
         "/.well-known/host-meta.json" => host_meta(entry, &request, true),
         _ if *request.method() == Method::GET || *request.method() == Method::HEAD => {
+            if path.starts_with("/trust")
+                && let Some(local) = entry.certificates.local_authority()
+                && let Some(page) = trust::answer(&path, &entry.host, &local)
+            {
+                return page;
+            }
             let authority = authority(entry, &request);
             entry.website.serve(request.into_parts().0, &authority).await
         }

@@ -8,5 +8,6 @@ pub(crate) mod proxy;
 pub(crate) mod server_side_includes;
 pub(crate) mod socket;
 pub(crate) mod tcp;
+pub(crate) mod trust;
 pub(crate) mod website;
 pub(crate) mod websocket;
