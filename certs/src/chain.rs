@@ -39,7 +39,7 @@ pub(crate) fn complete(chain: &[CertificateDer<'_>], known: &[CertificateDer<'_>
 }
 
 /// The authorities of this machine; none where it keeps them elsewhere.
-pub(crate) fn system_authorities() -> Vec<CertificateDer<'static>> {
+pub fn system_authorities() -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_file_iter(Path::new(SYSTEM_AUTHORITIES))
         .map(|certificates| certificates.filter_map(Result::ok).collect())
         .unwrap_or_default()

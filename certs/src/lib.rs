@@ -24,6 +24,7 @@ pub mod profile;
 pub mod reload;
 pub mod trust;
 
+pub use chain::system_authorities;
 pub use error::CertError;
 pub use expiry::{Reminder, Validity};
 pub use inspect::CertificateSummary;

@@ -1,5 +1,6 @@
 //! Every command and flag, once: parsing, `--help`, completions and man pages come from here.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     Check {
         /// What to check.
         check: Option<Check>,
+        /// Name server to ask instead of the system's (for `check dns`).
+        #[arg(long, value_name = "IP:PORT")]
+        name_server: Option<SocketAddr>,
     },
     /// Add an account and ask for its password (as prosodyctl does).
     Adduser {
@@ -95,6 +99,12 @@ pub(crate) enum Check {
     Connectivity,
     /// The bridge: ICE and DTLS as a browser does them.
     Media,
+    /// Settings by which more is kept or told than by default.
+    Privacy,
+    /// The host's records as the world sees them.
+    Dns,
+    /// The STUN and TURN servers in the configuration: each answers, and takes our credentials.
+    Turn,
 }
 
 /// Flags of `conclave run`. Each overrides the value in conclave.toml for this run.

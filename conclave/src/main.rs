@@ -37,7 +37,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, failure::Failure> {
         Command::Status => commands::status::status(&data, json).await,
         Command::User(user) => commands::user::user(&data, user, json).await,
         Command::Cert(cert) => commands::cert::cert(&data, cert, json).await,
-        Command::Check { check } => commands::check::check(&data, check, json).await,
+        Command::Check { check, name_server } => commands::check::check(&data, check, name_server, json).await,
         Command::Adduser { jid } => commands::user::adduser(&data, jid, json).await,
         Command::Passwd { jid } => commands::user::passwd(&data, jid, json).await,
         Command::Deluser { jid } => commands::user::deluser(&data, jid, json).await,

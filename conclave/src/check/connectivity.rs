@@ -8,6 +8,7 @@ use protocol::admin::{Health, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::settings::File;
 use super::{Report, tls};
 use crate::admin::ask_running;
 use crate::data_directory::DataDirectory;
@@ -70,10 +71,9 @@ pub(super) async fn check(data: &DataDirectory, report: &mut Report) {
 
 /// Where the server listens, as far as the file says: any address includes the loopback.
 fn listen_address(data: &DataDirectory) -> IpAddr {
-    let text = std::fs::read_to_string(data.configuration()).unwrap_or_default();
-    let table: toml::Table = text.parse().unwrap_or_default();
-    let listen = table.get("xmpp-server").and_then(|server| server.get("listen")).and_then(toml::Value::as_str);
-    let listen = listen.and_then(|listen| listen.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    let file = File::read(data);
+    let listen =
+        file.text("xmpp-server", "listen").and_then(|listen| listen.trim_matches(['[', ']']).parse::<IpAddr>().ok());
     listen.filter(|address| !address.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 

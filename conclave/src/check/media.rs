@@ -202,7 +202,7 @@ async fn reach(address: SocketAddr, own: &Credentials, peer: &Credentials) -> Re
                     let (length, from) = received.map_err(|error| error.to_string())?;
                     match stun::answer(&datagram[..length], transaction, Some(key)) {
                         Some(Answer::Success(_)) => return Ok(()),
-                        Some(Answer::Refused { code, reason }) => return Err(format!("{code} {reason}")),
+                        Some(Answer::Refused(refusal)) => return Err(format!("{} {}", refusal.code, refusal.reason)),
                         None => path.answer(&datagram[..length], from).await?,
                     }
                 }

@@ -10,6 +10,8 @@ const FINGERPRINT_XOR: u32 = 0x5354_554e;
 
 /// Message types (RFC 8489 §5, RFC 8656 §17).
 pub(super) const BINDING: u16 = 0x0001;
+pub(super) const ALLOCATE: u16 = 0x0003;
+pub(super) const REFRESH: u16 = 0x0004;
 
 const BINDING_SUCCESS: u16 = 0x0101;
 
@@ -17,6 +19,10 @@ const BINDING_SUCCESS: u16 = 0x0101;
 pub(super) const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
 const ERROR_CODE: u16 = 0x0009;
+pub(super) const LIFETIME: u16 = 0x000d;
+pub(super) const REALM: u16 = 0x0014;
+pub(super) const NONCE: u16 = 0x0015;
+pub(super) const REQUESTED_TRANSPORT: u16 = 0x0019;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 pub(super) const PRIORITY: u16 = 0x0024;
 const FINGERPRINT: u16 = 0x8028;
@@ -80,8 +86,17 @@ impl Request {
 pub(super) enum Answer {
     /// Success, with the address the server saw, if it told.
     Success(Option<SocketAddr>),
-    /// An error response: code and reason.
-    Refused { code: u16, reason: String },
+    /// An error response.
+    Refused(Refusal),
+}
+
+/// Why a request was refused, and with what it may be made again (RFC 8489 §9.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: u16,
+    pub(super) reason: String,
+    pub(super) realm: Vec<u8>,
+    pub(super) nonce: Vec<u8>,
 }
 
 /// Reads the answer to the request with `transaction`; `None` for anything else. With a `key`, an
@@ -92,7 +107,7 @@ pub(super) fn answer(datagram: &[u8], transaction: [u8; 12], key: Option<&[u8]>)
         return None;
     }
     let mut success = Answer::Success(None);
-    let mut refusal = None;
+    let mut refusal = Refusal::default();
     let mut sealed = false;
     let mut at = HEADER_BYTES;
     while let Some(head) = datagram.get(at..at + 4) {
@@ -103,9 +118,11 @@ pub(super) fn answer(datagram: &[u8], transaction: [u8; 12], key: Option<&[u8]>)
             XOR_MAPPED_ADDRESS => success = Answer::Success(xor_address(value, transaction)),
             ERROR_CODE => {
                 let code = value.get(..4)?;
-                let reason = String::from_utf8_lossy(&value[4..]).into_owned();
-                refusal = Some(Answer::Refused { code: u16::from(code[2] & 7) * 100 + u16::from(code[3]), reason });
+                refusal.reason = String::from_utf8_lossy(&value[4..]).into_owned();
+                refusal.code = u16::from(code[2] & 7) * 100 + u16::from(code[3]);
             }
+            REALM => refusal.realm = value.to_vec(),
+            NONCE => refusal.nonce = value.to_vec(),
             MESSAGE_INTEGRITY => sealed = key.is_some_and(|key| verifies(datagram, at, value, key)),
             _ => {}
         }
@@ -113,7 +130,7 @@ pub(super) fn answer(datagram: &[u8], transaction: [u8; 12], key: Option<&[u8]>)
     }
     match kind & 0x0110 {
         0x0100 if key.is_none() || sealed => Some(success),
-        0x0110 => refusal,
+        0x0110 => Some(Answer::Refused(refusal)),
         _ => None,
     }
 }
@@ -238,7 +255,7 @@ mod tests {
         let mut bytes = b"\x01\x11\x00\x10\x21\x12\xa4\x42".to_vec();
         bytes.extend([7; 12]);
         bytes.extend(b"\x00\x09\x00\x0c\x00\x00\x04\x01Unauthor");
-        let refused = Answer::Refused { code: 401, reason: "Unauthor".to_owned() };
-        assert_eq!(answer(&bytes, [7; 12], None), Some(refused));
+        let refused = Refusal { code: 401, reason: "Unauthor".to_owned(), ..Refusal::default() };
+        assert_eq!(answer(&bytes, [7; 12], None), Some(Answer::Refused(refused)));
     }
 }

@@ -1,5 +1,6 @@
 //! `conclave check`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use super::{say, say_json};
@@ -9,8 +10,13 @@ use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
 
 /// Exit codes: 0 all is well, 1 there are warnings, 2 something does not work (as prosodyctl's check).
-pub(crate) async fn check(data: &DataDirectory, what: Option<Check>, json: bool) -> Result<ExitCode, Failure> {
-    let report = check::run(data, what).await;
+pub(crate) async fn check(
+    data: &DataDirectory,
+    what: Option<Check>,
+    name_server: Option<SocketAddr>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let report = check::run(data, what, name_server).await;
     let worst = report.severity();
     if json {
         say_json(&serde_json::json!({

@@ -32,7 +32,7 @@ pub(crate) async fn status(data: &DataDirectory, json: bool) -> Result<ExitCode,
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-pub(super) async fn read(data: &DataDirectory) -> Option<Status> {
+pub(crate) async fn read(data: &DataDirectory) -> Option<Status> {
     let mut stream = crate::admin::connect_unix(&data.socket(SOCKET)).await.ok()?;
     let mut text = String::new();
     let read = stream.read_to_string(&mut text);
