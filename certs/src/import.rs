@@ -8,8 +8,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::files::{self, Readable};
-use crate::{CertError, CertificateSummary, chain, file, inspect};
+use crate::pair::Pair;
+use crate::{CertError, CertificateSummary, chain, files, inspect};
 
 /// A chain or key file longer than this is no such thing.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -110,8 +110,9 @@ pub fn check(
 pub(crate) fn store(directory: &Path, chain_pem: &str, key_pem: &str) -> Result<(), CertError> {
     files::make_directory(directory)?;
     let _lock = files::lock(directory)?;
-    files::write(&directory.join(file::SERVER_KEY), key_pem, Readable::ByOwner)?;
-    files::write(&directory.join(file::SERVER_CHAIN), chain_pem, Readable::ByAll)
+    let served = Pair::served(directory);
+    served.repair()?;
+    served.replace(chain_pem, key_pem)
 }
 
 /// Whether a certificate's `name` is for `host` (RFC 6125 §6.4.3: a wildcard stands for one label).

@@ -20,6 +20,7 @@ pub mod import;
 pub mod inspect;
 pub mod local_ca;
 pub mod names;
+mod pair;
 pub mod profile;
 pub mod reload;
 pub mod trust;

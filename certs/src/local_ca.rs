@@ -1,6 +1,6 @@
 //! The local certificate authority and the server certificate signed by it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
 use crate::files::{self, Readable};
+use crate::pair::Pair;
 use crate::{CertError, ServerNames, file, inspect};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -45,9 +46,11 @@ pub enum Served {
 pub fn load_or_create(directory: &Path, names: &ServerNames, now: SystemTime) -> Result<Served, CertError> {
     files::make_directory(directory)?;
     let _lock = files::lock(directory)?;
-    let served = Pair { chain: directory.join(file::SERVER_CHAIN), key: directory.join(file::SERVER_KEY) };
+    let served = Pair::served(directory);
+    served.repair()?;
     if served.is_there() && !is_ours(&read_certificate(&served.chain)?)? {
-        let service = Pair { chain: directory.join(file::SERVICE_CHAIN), key: directory.join(file::SERVICE_KEY) };
+        let service = Pair::service(directory);
+        service.repair()?;
         keep(directory, &service, names, now)?;
         return Ok(Served::Imported);
     }
@@ -57,18 +60,6 @@ pub fn load_or_create(directory: &Path, names: &ServerNames, now: SystemTime) ->
 /// Whether the certificate served from `directory` is signed by a local authority.
 pub fn is_served(directory: &Path) -> Result<bool, CertError> {
     is_ours(&read_certificate(&directory.join(file::SERVER_CHAIN))?)
-}
-
-/// A chain and its key.
-struct Pair {
-    chain: PathBuf,
-    key: PathBuf,
-}
-
-impl Pair {
-    fn is_there(&self) -> bool {
-        self.chain.exists() && self.key.exists()
-    }
 }
 
 /// Makes sure that `pair` is signed by the local authority, for `names`, and lives long enough.
@@ -99,8 +90,7 @@ fn issue(directory: &Path, pair: &Pair, names: &ServerNames, now: SystemTime) ->
     let certificate = params.signed_by(&key, &authority.issuer)?;
     // The authority follows the leaf, so that a program which pins it can find it in the handshake.
     let chain = format!("{}{}", certificate.pem(), authority.pem);
-    files::write(&pair.key, &key.serialize_pem(), Readable::ByOwner)?;
-    files::write(&pair.chain, &chain, Readable::ByAll)?;
+    pair.replace(&chain, &key.serialize_pem())?;
     tracing::info!("issued a server certificate from the local authority");
     tracing::debug!(names = ?names.dns(), "its names");
     Ok(Served::Issued)

@@ -178,7 +178,7 @@ pub(crate) enum Cert {
     /// Serve a certificate made elsewhere; a running server takes it at once.
     ///
     /// Takes PEM files, the folders of Certbot (/etc/letsencrypt/live/NAME) and those of acme.sh
-    /// (~/.acme.sh/NAME_ecc). Run it again after each renewal, from their deploy hook.
+    /// (~/.acme.sh/NAME_ecc); also HOST FOLDER, as prosodyctl does. Run it again after each renewal, from their deploy hook.
     Import {
         /// Certificate chain, PEM, this server's own certificate first; or a folder of Certbot's or acme.sh's.
         #[arg(value_name = "CHAIN|FOLDER")]

@@ -40,10 +40,14 @@ pub(crate) async fn keep(settings: Settings, certificates: Arc<Certificates>, an
             continue;
         }
         match order(&settings, &keeping, &certificates, &answers).await {
-            Ok(()) => plan.succeeded(rand::random()),
+            Ok(()) => {
+                plan.succeeded(rand::random());
+                certificates.set_problem(None);
+            }
             Err(error) => {
                 plan.failed(SystemTime::now(), rand::random());
                 let wait_s = plan.due_at(None).duration_since(SystemTime::now()).map_or(0, |wait| wait.as_secs());
+                certificates.set_problem(Some(format!("there is no new certificate: {error}")));
                 tracing::warn!(%error, "no new certificate; the next try is in {} minutes", wait_s.div_ceil(60));
             }
         }

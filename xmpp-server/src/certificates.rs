@@ -1,7 +1,7 @@
 //! The certificate in use: read at start, replaced while connections are open, watched for its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use certs::local_ca::Authority;
@@ -18,6 +18,8 @@ pub(crate) struct Certificates {
     folder: PathBuf,
     names: ServerNames,
     resolver: Arc<Resolver>,
+    /// Why the ACME authority gave none lately.
+    problem: Mutex<Option<String>>,
 }
 
 impl Certificates {
@@ -27,7 +29,7 @@ impl Certificates {
         let names = ServerNames::new(&config.host, &config.certificate_names)?;
         certs::load_or_create(&folder, &names, SystemTime::now())?;
         let resolver = Arc::new(Resolver::load(&folder)?);
-        Ok(Self { folder, names, resolver })
+        Ok(Self { folder, names, resolver, problem: Mutex::default() })
     }
 
     /// What TLS listeners ask for the certificate of each new connection.
@@ -51,6 +53,20 @@ impl Certificates {
     /// From when to when the served certificate is valid.
     pub(crate) fn validity(&self) -> Validity {
         self.resolver.validity()
+    }
+
+    /// What the administrator should know: that the end is near, or why no new one comes.
+    pub(crate) fn warning(&self, now: SystemTime) -> Option<String> {
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (self.validity().warning(now), problem) {
+            (Some(warning), Some(problem)) => Some(format!("{warning} ({problem})")),
+            (warning, problem) => warning.or(problem),
+        }
+    }
+
+    /// Remembers why no new certificate came, or that one did.
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     /// Reads the files again; those that the local authority keeps are renewed first when they

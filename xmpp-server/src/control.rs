@@ -215,7 +215,7 @@ impl Control {
                 c2s_port: running.ports.c2s,
                 c2s_tls_port: running.ports.c2s_tls,
                 sessions: figures.map_or(0, |figures| figures.sessions),
-                certificate: Some(certificate(running.certificates.validity())),
+                certificate: Some(certificate(&running.certificates)),
             }),
             ..Success::default()
         })
@@ -309,11 +309,12 @@ impl From<StoreError> for Refusal {
 }
 
 /// What is told of the certificate in use.
-fn certificate(validity: certs::Validity) -> Certificate {
+fn certificate(certificates: &Certificates) -> Certificate {
+    let validity = certificates.validity();
     Certificate {
         not_before_unix_s: validity.not_before_unix_s,
         not_after_unix_s: validity.not_after_unix_s,
-        warning: validity.warning(std::time::SystemTime::now()),
+        warning: certificates.warning(std::time::SystemTime::now()),
     }
 }
 

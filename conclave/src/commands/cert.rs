@@ -82,7 +82,13 @@ fn trust(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
 
 async fn import(data: &DataDirectory, chain: &Path, key: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
     let host = Settings::read(data, &Run::default())?.host;
-    let source = certs::import::Source::find(chain, key, &host)?;
+    let source = match key {
+        // As prosodyctl has it: the host, then the folder.
+        Some(folder) if chain.to_str().is_some_and(|word| word.eq_ignore_ascii_case(&host)) && folder.is_dir() => {
+            certs::import::Source::find(folder, None, &host)?
+        }
+        key => certs::import::Source::find(chain, key, &host)?,
+    };
     let summary = certs::import::import(&data.certificates(), &host, &source, SystemTime::now())?;
     let reloaded = ask_running(data, &Request::CertReload).await.is_some();
     if json {

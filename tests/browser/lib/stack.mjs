@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const repository = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../../..");
 export const programs = process.env.CONCLAVE_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, "target"), "release");
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();

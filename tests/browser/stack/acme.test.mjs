@@ -3,27 +3,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import tls from "node:tls";
 import { AcmeAuthority } from "../lib/acme.mjs";
-import { Stack } from "../lib/stack.mjs";
+import { Stack, freePort } from "../lib/stack.mjs";
 import { waitFor } from "../lib/wait.mjs";
 import { RawXmpp } from "../lib/xmpp.mjs";
 
 const folder = await mkdtemp(path.join(tmpdir(), "conclave-acme-"));
 after(() => rm(folder, { recursive: true, force: true }));
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** The serial number that new connections are given once our authority vouches for them. */
 async function issued(stack, authority) {
@@ -78,6 +68,21 @@ test("TLS-ALPN-01: the server's own port proves the name", async () => {
   } finally {
     await stack.stop();
     authority.stop();
+  }
+});
+
+test("an authority that cannot be asked is told of in the status, and meetings go on", async () => {
+  const data = path.join(folder, "dead");
+  await mkdir(data);
+  const set = ["certs.acme.agree_terms=true", "certs.acme.directory=https://localhost:1/directory", "certs.acme.challenge=tls-alpn-01"];
+  const stack = await Stack.start({ data, set });
+  try {
+    const warning = await waitFor("the warning", async () => (await stack.status()).certificate?.warning);
+    assert.match(warning, /^there is no new certificate: the authority at https:\/\/localhost:1\/directory cannot be asked/);
+    assert.equal((await stack.status()).ready, true);
+    assert.ok(stack.log.some((line) => /WARN.*no new certificate; the next try is in \d minutes/.test(line)), stack.log.join("\n"));
+  } finally {
+    await stack.stop();
   }
 });
 

@@ -127,7 +127,8 @@ test("the end of the certificate is told in the status, the figures, the check a
   await mkdir(home, { recursive: true });
   await writeFile(path.join(home, "fullchain.cer"), chain);
   await writeFile(path.join(home, "localhost.key"), key);
-  assert.equal((await stack.cli("cert", "import", path.join(folder, ".acme.sh"))).code, 0);
+  // In the order of words that prosodyctl has.
+  assert.equal((await stack.cli("cert", "import", "localhost", path.join(folder, ".acme.sh"))).code, 0);
   assert.doesNotMatch((await get("/trust")).body.toString(), /mobileconfig/, "there is nothing to trust any more");
   const status = await waitFor("the status to know", async () => {
     const { certificate } = await stack.status();

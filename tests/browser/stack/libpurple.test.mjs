@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { Stack } from "../lib/stack.mjs";
+import { AcmeAuthority } from "../lib/acme.mjs";
+import { Stack, freePort } from "../lib/stack.mjs";
+import { waitFor } from "../lib/wait.mjs";
 import { RawXmpp } from "../lib/xmpp.mjs";
 
 const run = promisify(execFile);
@@ -30,10 +32,10 @@ after(async () => {
 });
 
 /** Runs the library once, as a person with a new profile; answers its exit code and what happened. */
-async function purple(name, lines, { change = false, security = "require_tls" } = {}) {
+async function purple(name, lines, { change = false, security = "require_tls", on = stack, server = "127.0.0.1" } = {}) {
   const profile = await mkdtemp(path.join(folder, "profile-"));
-  const port = security === "old_ssl" ? stack.ports.c2sTls : stack.ports.c2s;
-  const child = spawn(driver, [profile, `${name}@${stack.host}`, "127.0.0.1", String(port), security, ...(change ? ["--change"] : [])], { env: { ...process.env, HOME: profile } });
+  const port = security === "old_ssl" ? on.ports.c2sTls : on.ports.c2s;
+  const child = spawn(driver, [profile, `${name}@${on.host}`, server, String(port), security, ...(change ? ["--change"] : [])], { env: { ...process.env, HOME: profile } });
   child.stdin.end(`${lines.join("\n")}\n`);
   let text = "";
   child.stdout.on("data", (chunk) => (text += chunk));
@@ -85,4 +87,25 @@ test("two different new passwords are refused and nothing changes", async () => 
   const { code, text } = await purple("heidi", [NEW, "one long password", "another long password"], { change: true });
   assert.equal(code, 1, text);
   assert.equal((await purple("heidi", [NEW])).code, 0);
+});
+
+test("with a certificate from an ACME authority that the system trusts there is no question either", async () => {
+  const https = await freePort();
+  const authority = await AcmeAuthority.start({ root: path.join(folder, "acme.crt"), "tls-port": https });
+  await copyFile(authority.root, "/usr/local/share/ca-certificates/test-acme.crt");
+  await run("update-ca-certificates");
+  const settings = { agree_terms: true, directory: authority.directory, ca: authority.root, challenge: "tls-alpn-01" };
+  const set = Object.entries(settings).map(([key, value]) => `certs.acme.${key}=${value}`);
+  const authorized = await Stack.start({ set, ports: { https } });
+  try {
+    await waitFor("the certificate", async () => (await authorized.status()).certificate?.days_left < 100);
+    await authorized.addUser("ivan", OLD);
+    // The library asks for the name it connects to, and an authority vouches for no loopback address.
+    const { code, names, text } = await purple("ivan", [OLD], { on: authorized, server: "localhost" });
+    assert.equal(code, 0, text);
+    assert.deepEqual(names, ["signed-on"]);
+  } finally {
+    await authorized.stop();
+    authority.stop();
+  }
 });
