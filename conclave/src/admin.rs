@@ -8,8 +8,10 @@ use protocol::admin::{Request, Response, Success};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+use crate::cli::Run;
 use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
+use crate::settings::Settings;
 
 /// An answer longer than this is not one of ours (a list of a million accounts fits).
 const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -29,6 +31,15 @@ pub(crate) async fn ask(data: &DataDirectory, request: &Request) -> Result<Succe
 pub(crate) async fn ask_running(data: &DataDirectory, request: &Request) -> Option<Success> {
     let socket = connect(data).await?;
     exchange(socket, request).await.ok().and_then(|response| accept(response).ok())
+}
+
+/// The name people reach the server by: the running one's, which its start may have overridden, or
+/// the file's.
+pub(crate) async fn host(data: &DataDirectory) -> Result<String, Failure> {
+    if let Some(Success { health: Some(health), .. }) = ask_running(data, &Request::Health).await {
+        return Ok(health.host);
+    }
+    Ok(Settings::read(data, &Run::default())?.host)
 }
 
 fn accept(response: Response) -> Result<Success, Failure> {

@@ -42,6 +42,7 @@ impl Server {
             names: vec!["localhost".to_owned()],
             ca: Some(ca),
             hook: Vec::new(),
+            hook_timeout: Duration::from_secs(20),
             hook_wait: Duration::ZERO,
         };
         let keeping = Keeping::new(&certificates);

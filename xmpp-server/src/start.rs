@@ -223,7 +223,10 @@ fn acceptor(certificates: &Arc<certs::Resolver>, protocols: &[&[u8]]) -> Result<
 /// Where people are sent who come over plain HTTP.
 fn public_url(config: &Config, https_port: u16) -> String {
     let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
-    config.public_url.clone().unwrap_or_else(|| format!("https://{}{port}", config.host))
+    // An IPv6 address stands in brackets in a URL (RFC 3986 §3.2.2).
+    let bare_v6 = config.host.contains(':') && !config.host.starts_with('[');
+    let host = if bare_v6 { format!("[{}]", config.host) } else { config.host.clone() };
+    config.public_url.clone().unwrap_or_else(|| format!("https://{host}{port}"))
 }
 
 /// Waits for SIGTERM, SIGINT, or the end of the supervisor.

@@ -89,7 +89,7 @@ pub async fn obtain(settings: &Settings, keeping: &Keeping, answers: &Answers) -
     let order = tokio::time::timeout(ORDER_TIMEOUT, order(settings, keeping, answers, &mut records)).await;
     answers.clear();
     for record in records {
-        if let Err(error) = record.run(&settings.hook, Action::Cleanup).await {
+        if let Err(error) = record.run(&settings.hook, Action::Cleanup, settings.hook_timeout).await {
             tracing::warn!(%error, "a record published for the authority may be left over");
         }
     }
@@ -177,7 +177,7 @@ async fn prove(
                 let name = name.strip_prefix("*.").unwrap_or(&name).to_owned();
                 let record = Record { name, value: key_authorization.dns_value() };
                 records.push(record.clone());
-                record.run(&settings.hook, Action::Present).await?;
+                record.run(&settings.hook, Action::Present, settings.hook_timeout).await?;
                 tokio::time::sleep(settings.hook_wait).await;
             }
         }

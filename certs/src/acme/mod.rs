@@ -48,6 +48,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// Program and arguments that publish a TXT record; for DNS-01 only.
     pub hook: Vec<String>,
+    /// How long one run of the program may take.
+    pub hook_timeout: Duration,
     /// Wait between the program's end and the authority's look, for name servers to follow.
     pub hook_wait: Duration,
 }

@@ -7,19 +7,17 @@ use std::time::SystemTime;
 use certs::{CertError, file, import};
 
 use super::Report;
-use crate::cli::Run;
 use crate::data_directory::DataDirectory;
-use crate::settings::Settings;
 
 const CHECK: &str = "certs";
 
-pub(super) fn check(data: &DataDirectory, report: &mut Report) {
+pub(super) async fn check(data: &DataDirectory, report: &mut Report) {
     let folder = data.certificates();
     if !folder.join(file::SERVER_CHAIN).exists() {
         report.warning(CHECK, "there is no certificate yet; it is made at the first start: conclave run");
         return;
     }
-    let Ok(Settings { host, .. }) = Settings::read(data, &Run::default()) else {
+    let Ok(host) = crate::admin::host(data).await else {
         report.error(CHECK, "the configuration cannot be read; run: conclave check config");
         return;
     };

@@ -14,7 +14,7 @@ const C2S_TLS_PORT_DEFAULT: u16 = 5223;
 /// Asks `server`, or those of the system.
 pub(super) async fn check(data: &DataDirectory, server: Option<SocketAddr>, report: &mut Report) {
     let file = File::read(data);
-    let host = file.host();
+    let host = crate::admin::host(data).await.unwrap_or_else(|_| file.host());
     if host.parse::<IpAddr>().is_ok() {
         return report.ok(CHECK, format!("{host} is an address: no name is needed to reach it."));
     }

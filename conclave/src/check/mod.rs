@@ -43,7 +43,7 @@ pub(crate) async fn run(data: &DataDirectory, check: Option<Check>, name_server:
 async fn one(data: &DataDirectory, check: Check, name_server: Option<SocketAddr>, report: &mut Report) {
     match check {
         Check::Config => config::check(data, report).await,
-        Check::Certs => certs::check(data, report),
+        Check::Certs => certs::check(data, report).await,
         Check::Connectivity => connectivity::check(data, report).await,
         Check::Media => media::check(data, report).await,
         Check::Privacy => privacy::check(data, report).await,

@@ -9,10 +9,9 @@ use protocol::admin::Request;
 
 use super::{say, say_json};
 use crate::admin::ask_running;
-use crate::cli::{Cert, Run};
+use crate::cli::Cert;
 use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
-use crate::settings::Settings;
 
 /// `conclave cert …`
 pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Result<ExitCode, Failure> {
@@ -81,7 +80,7 @@ fn trust(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {
 }
 
 async fn import(data: &DataDirectory, chain: &Path, key: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
-    let host = Settings::read(data, &Run::default())?.host;
+    let host = crate::admin::host(data).await?;
     let source = match key {
         // As prosodyctl has it: the host, then the folder.
         Some(folder) if chain.to_str().is_some_and(|word| word.eq_ignore_ascii_case(&host)) && folder.is_dir() => {

@@ -108,3 +108,14 @@ test("a bridge that is frozen, and a stack that is stopped, are told apart from 
   assert.equal(code, 2);
   assert.match(stdout, /^ERROR +connectivity +the XMPP server does not run/);
 });
+
+test("a name given at the start, not in the file, is the one that counts", async () => {
+  const named = await Stack.start({ host: "meet.example.org" });
+  try {
+    const { code, stdout } = await named.cli("check");
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^ok +certs +the certificate is for meet\.example\.org/m);
+  } finally {
+    await named.stop();
+  }
+});

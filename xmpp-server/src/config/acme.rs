@@ -9,6 +9,8 @@ use super::reader::{ConfigError, Section};
 
 /// Default of `certs.acme.hook_wait_s`: name servers follow within seconds.
 const HOOK_WAIT_S_DEFAULT: u64 = 30;
+/// Default of `certs.acme.hook_timeout_s`.
+const HOOK_TIMEOUT_S_DEFAULT: u64 = 120;
 /// Names an authority takes in one certificate.
 const NAMES_MAX: usize = 100;
 
@@ -53,6 +55,11 @@ pub(super) fn read(mut section: Section, data: &Path, host: &str) -> Result<Opti
     if names.is_empty() || names.len() > NAMES_MAX {
         return Err(section.wrong("names", &format!("a list of 1 to {NAMES_MAX} names")));
     }
+    let is_name =
+        |name: &String| name.parse::<std::net::IpAddr>().is_err() && name.contains(|c: char| c.is_alphabetic());
+    if !names.iter().all(is_name) {
+        return Err(section.wrong("names", "a list of names (no addresses); set host to a name"));
+    }
     if names.iter().any(|name| name.starts_with("*.")) && challenge != Challenge::Dns01 {
         return Err(section.wrong("names", "names without \"*.\", or challenge must be \"dns-01\""));
     }
@@ -60,10 +67,12 @@ pub(super) fn read(mut section: Section, data: &Path, host: &str) -> Result<Opti
         return Err(section.wrong("names", &format!("a list with {host} in it")));
     }
     let hook_wait = Duration::from_secs(section.integer("hook_wait_s", HOOK_WAIT_S_DEFAULT, 0..=600)?);
+    let hook_timeout = Duration::from_secs(section.integer("hook_timeout_s", HOOK_TIMEOUT_S_DEFAULT, 1..=600)?);
     let http_port = section.port("http_port", 80)?;
     let ca = section.string("ca")?.map(|path| data.join(path));
     section.finish()?;
-    Ok(Some(Acme { settings: Settings { directory, contact, challenge, names, ca, hook, hook_wait }, http_port }))
+    let settings = Settings { directory, contact, challenge, names, ca, hook, hook_timeout, hook_wait };
+    Ok(Some(Acme { settings, http_port }))
 }
 
 #[cfg(test)]
@@ -98,6 +107,8 @@ mod tests {
             ("challenge = 'dns-01'", "hook must be a list with the program"),
             ("names = ['other.example']", "names must be a list with meet.example.org in it"),
             ("names = ['*.example.org']", "names must be names without \"*.\""),
+            ("names = ['203.0.113.7']", "names must be a list of names (no addresses)"),
+            ("hook_timeout_s = 0", "hook_timeout_s must be a number from 1 to 600"),
             ("names = []", "names must be a list of 1 to 100"),
             ("hook_wait_s = 601", "hook_wait_s must be a number from 0 to 600"),
             ("htp_port = 80", "htp_port is not a known key; did you mean acme.http_port"),
