@@ -71,6 +71,11 @@ pub(crate) fn remaining(der: &CertificateDer<'_>, now: SystemTime) -> Result<Opt
     Ok(valid.then(|| Duration::from_secs(left.unsigned_abs())))
 }
 
+/// DNS names and addresses that a certificate is for.
+pub(crate) fn names_of(der: &CertificateDer<'_>) -> Result<Vec<String>, CertError> {
+    Ok(names(&parse(der)?))
+}
+
 pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, CertError> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|e| CertError::Unreadable(e.to_string()))?;
     Ok(certificate)

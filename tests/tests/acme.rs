@@ -127,7 +127,7 @@ async fn the_clock_moves_the_certificate_is_renewed_and_an_open_session_stays() 
     let (server, authority) = Server::start(Challenge::TlsAlpn01).await;
     let start = SystemTime::now();
     let mut plan = Plan::new(0.5);
-    assert_eq!(server.keeping.in_use().expect("readable"), InUse::Local);
+    assert_eq!(server.keeping.in_use(&server.settings).expect("readable"), InUse::ToReplace);
     assert!(session(server.port, authority.root_pem()).await.is_err(), "the local authority is not trusted there");
     assert!(plan.due_at(None) <= start, "due at once");
     server.renew(start).await;
@@ -136,7 +136,9 @@ async fn the_clock_moves_the_certificate_is_renewed_and_an_open_session_stays() 
     let first = leaf(&open);
     assert!(echoes(&mut open).await);
 
-    let InUse::Issued(validity) = server.keeping.in_use().expect("readable") else { panic!("ours is in use") };
+    let InUse::Issued(validity) = server.keeping.in_use(&server.settings).expect("readable") else {
+        panic!("ours is in use")
+    };
     let due = plan.due_at(Some(validity));
     let days = due.duration_since(start).expect("later").as_secs_f64() / DAY.as_secs_f64();
     assert!((57.0..=60.0).contains(&days), "due after {days} days of 90");
@@ -154,6 +156,32 @@ async fn the_clock_moves_the_certificate_is_renewed_and_an_open_session_stays() 
     let names = ServerNames::new("localhost", &[]).expect("names");
     let again = load_or_create(&server.certificates(), &names, due).expect("kept");
     assert_eq!(again, certs::Served::Imported, "the local authority leaves it alone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_names_or_another_authority_mean_another_certificate_but_an_imported_one_is_left_alone() {
+    let (mut server, authority) = Server::start(Challenge::TlsAlpn01).await;
+    server.renew(SystemTime::now()).await;
+    let in_use = |settings: &Settings| server.keeping.in_use(settings).expect("readable");
+    assert!(matches!(in_use(&server.settings), InUse::Issued(_)));
+    let renamed = Settings { names: vec!["meet.localhost".to_owned()], ..server.settings.clone() };
+    assert_eq!(in_use(&renamed), InUse::ToReplace);
+    let moved = Settings { directory: "https://elsewhere.example/directory".to_owned(), ..server.settings.clone() };
+    assert_eq!(in_use(&moved), InUse::ToReplace);
+
+    server.settings.names.push("meet.localhost".to_owned());
+    server.renew(SystemTime::now()).await;
+    assert!(matches!(server.keeping.in_use(&server.settings).expect("readable"), InUse::Issued(_)));
+    assert_eq!((authority.issued(), authority.accounts()), (2, 1));
+
+    let key = rcgen::KeyPair::generate().expect("key");
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("name");
+    let all = server.folder.path().join("all.pem");
+    let text = params.self_signed(&key).expect("signed").pem() + &key.serialize_pem();
+    std::fs::write(&all, text).expect("written");
+    let source = certs::import::Source::find(&all, None, "localhost").expect("found");
+    certs::import::import(&server.certificates(), "localhost", &source, SystemTime::now()).expect("imported");
+    assert_eq!(server.keeping.in_use(&server.settings).expect("readable"), InUse::Imported);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

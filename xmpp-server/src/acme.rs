@@ -16,9 +16,9 @@ pub(crate) async fn keep(settings: Settings, certificates: Arc<Certificates>, an
     let mut plan = Plan::new(rand::random());
     let mut imported_told = false;
     loop {
-        let in_use = keeping.in_use().unwrap_or_else(|error| {
+        let in_use = keeping.in_use(&settings).unwrap_or_else(|error| {
             tracing::warn!(%error, "the certificate in use can't be read");
-            InUse::Local
+            InUse::ToReplace
         });
         if in_use == InUse::Imported {
             if !imported_told {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use instant_acme::AccountCredentials;
 use serde::{Deserialize, Serialize};
 
-use super::{AcmeError, Issued};
+use super::{AcmeError, Issued, Settings};
 use crate::files::{self, Readable};
 use crate::{CertError, Validity, file, import, local_ca};
 
@@ -31,8 +31,8 @@ struct Account {
 pub enum InUse {
     /// Ours from the authority.
     Issued(Validity),
-    /// The local authority's, to be replaced.
-    Local,
+    /// To be replaced: the local authority's, or one ordered for other names or elsewhere.
+    ToReplace,
     /// One that an administrator imported, to be left alone.
     Imported,
 }
@@ -43,18 +43,25 @@ impl Keeping {
         Self { certificates: certificates.to_owned(), folder: certificates.join("acme") }
     }
 
-    /// Whose certificate is served.
-    pub fn in_use(&self) -> Result<InUse, CertError> {
+    /// Whose certificate is served, and whether `settings` still want it.
+    pub fn in_use(&self, settings: &Settings) -> Result<InUse, AcmeError> {
         let served = self.certificates.join(file::SERVER_CHAIN);
         if local_ca::is_served(&self.certificates)? {
-            return Ok(InUse::Local);
+            return Ok(InUse::ToReplace);
         }
         let chain = files::read(&served)?;
         let issued = std::fs::read_to_string(self.folder.join(ISSUED)).unwrap_or_default();
         if chain != issued {
             return Ok(InUse::Imported);
         }
-        Ok(InUse::Issued(crate::inspect::validity(&import::read_chain(&served, &chain)?)?))
+        let chain = import::read_chain(&served, &chain)?;
+        let leaf = chain.first().ok_or_else(|| CertError::Unreadable("there is none".to_owned()))?;
+        // Somebody went from an authority for trials to the real one, or chose another host.
+        let elsewhere = self.account(&settings.directory)?.is_none();
+        if elsewhere || !missing(&settings.names, &crate::inspect::names_of(leaf)?).is_empty() {
+            return Ok(InUse::ToReplace);
+        }
+        Ok(InUse::Issued(Validity::of(leaf)?))
     }
 
     /// Checks what the authority issued for `names` and serves it from now on.
@@ -69,10 +76,9 @@ impl Keeping {
             let (not_before, not_after) = (summary.not_before, summary.not_after);
             return Err(CertError::OutOfDate { not_before, not_after }.into());
         }
-        for name in names {
-            if !summary.names.iter().any(|found| import::names_host(found, name)) {
-                return Err(CertError::WrongName { wanted: name.clone(), found: summary.names.join(", ") }.into());
-            }
+        if let Some(wanted) = missing(names, &summary.names).first() {
+            let wanted = (*wanted).to_owned();
+            return Err(CertError::WrongName { wanted, found: summary.names.join(", ") }.into());
         }
         files::make_directory(&self.folder)?;
         files::write(&path, &issued.chain_pem, Readable::ByOwner)?;
@@ -98,4 +104,10 @@ impl Keeping {
         let text = serde_json::to_string(&account).map_err(|_| AcmeError::Account { path: path.clone() })?;
         Ok(files::write(&path, &text, Readable::ByOwner)?)
     }
+}
+
+/// Those of `wanted` that `found` do not cover; a wildcard covers itself.
+fn missing<'a>(wanted: &'a [String], found: &[String]) -> Vec<&'a str> {
+    let covered = |name: &str| found.iter().any(|found| found == name || import::names_host(found, name));
+    wanted.iter().map(String::as_str).filter(|name| !covered(name)).collect()
 }
