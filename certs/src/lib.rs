@@ -23,6 +23,7 @@ pub mod names;
 mod pair;
 pub mod profile;
 pub mod reload;
+pub mod request;
 pub mod trust;
 
 pub use chain::system_authorities;

@@ -135,6 +135,29 @@ fn one_file_may_hold_chain_and_key_and_the_key_stays_secret() {
 }
 
 #[test]
+fn a_request_is_answered_by_an_authority_and_imported_with_its_key() {
+    let folder = tempfile::tempdir().expect("folder");
+    let served = served(folder.path());
+    let requested = certs::request::request(&served, "Meet.Example.org").expect("made");
+    assert_eq!(requested, certs::request::request(&served, HOST).expect("made again"));
+    let mode = std::fs::metadata(&requested.key).expect("key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&requested.request).expect("request");
+    let signing = rcgen::CertificateSigningRequestParams::from_pem(&text).expect("readable");
+    let authority = authority("Company");
+    let mut signing = signing;
+    signing.params.not_before = (SystemTime::now() - DAY).into();
+    signing.params.not_after = (SystemTime::now() + 89 * DAY).into();
+    let leaf = signing.signed_by(&authority.issuer).expect("signed").pem();
+    let chain = write(folder.path().join("answer.pem"), &format!("{leaf}{}", authority.intermediate_pem));
+    let source = Source::find(&chain, Some(&requested.key), HOST).expect("found");
+    assert_eq!(import(&served, HOST, &source, SystemTime::now()).expect("imported").names, [HOST]);
+    for bad in ["../x", "a/b", "", "192.0.2.1"] {
+        assert!(certs::request::request(&served, bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn each_mistake_has_its_own_sentence() {
     let folder = tempfile::tempdir().expect("folder");
     let (authority, other) = (authority("Public"), authority("Other"));

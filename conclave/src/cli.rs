@@ -175,6 +175,16 @@ pub(crate) enum Cert {
     },
     /// Trust the local authority on this machine: system, Chromium and Firefox.
     Trust,
+    /// Make sure that there is a certificate of the local authority for a host (as prosodyctl does).
+    Generate {
+        /// The name; this server's own when left out.
+        host: Option<String>,
+    },
+    /// Write a key and a request for a certificate, to hand to an authority.
+    Request {
+        /// The name; this server's own when left out.
+        host: Option<String>,
+    },
     /// Serve a certificate made elsewhere; a running server takes it at once.
     ///
     /// Takes PEM files, the folders of Certbot (/etc/letsencrypt/live/NAME) and those of acme.sh

@@ -9,9 +9,10 @@ use protocol::admin::Request;
 
 use super::{say, say_json};
 use crate::admin::ask_running;
-use crate::cli::Cert;
+use crate::cli::{Cert, Run};
 use crate::data_directory::DataDirectory;
 use crate::failure::Failure;
+use crate::settings::Settings;
 
 /// `conclave cert …`
 pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Result<ExitCode, Failure> {
@@ -19,6 +20,8 @@ pub(crate) async fn cert(data: &DataDirectory, command: Cert, json: bool) -> Res
         Cert::Show { ca: true } => show_authority(data, json),
         Cert::Show { ca: false } => show(data, json).await,
         Cert::Trust => trust(data, json),
+        Cert::Generate { host } => generate(data, host, json).await,
+        Cert::Request { host } => request(data, host, json).await,
         Cert::Import { chain, key } => import(data, &chain, key.as_deref(), json).await,
     }
 }
@@ -60,6 +63,47 @@ fn tell(summary: &CertificateSummary) {
     say(&format!("Issued by:   {}", summary.issuer));
     say(&format!("Valid:       {} to {} ({} days left)", summary.not_before, summary.not_after, summary.days_left));
     say(&format!("SHA-256:     {}", summary.fingerprint_sha256));
+}
+
+async fn generate(data: &DataDirectory, host: Option<String>, json: bool) -> Result<ExitCode, Failure> {
+    let own = crate::admin::host(data).await?;
+    let names = certs::ServerNames::new(&own, &Settings::read(data, &Run::default())?.certificate_names)?;
+    let host = host.unwrap_or(own);
+    if !names.dns().iter().any(|name| name.eq_ignore_ascii_case(&host)) {
+        return Err(Failure::here(format!(
+            "the local certificate is not for {host}; add it to names in section [certs] of conclave.toml and try again"
+        )));
+    }
+    let served = certs::load_or_create(&data.certificates(), &names, SystemTime::now())?;
+    if served == certs::Served::Issued {
+        ask_running(data, &Request::CertReload).await;
+    }
+    let path = data.certificates().join(file::SERVER_CHAIN);
+    let summary = inspect::summarize_pem(&read(&path)?, SystemTime::now())?;
+    if json {
+        say_json(&serde_json::json!({"ok": true, "certificate": summary, "issued": served == certs::Served::Issued}));
+    } else {
+        tell(&summary);
+        say(&format!("Chain:       {}", path.display()));
+        say(&format!("Key:         {}", data.certificates().join(file::SERVER_KEY).display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn request(data: &DataDirectory, host: Option<String>, json: bool) -> Result<ExitCode, Failure> {
+    let host = match host {
+        Some(host) => host,
+        None => crate::admin::host(data).await?,
+    };
+    let requested = certs::request::request(&data.certificates(), &host)?;
+    if json {
+        say_json(&serde_json::json!({"ok": true, "request": requested.request, "key": requested.key}));
+    } else {
+        say(&format!("Request:     {}", requested.request.display()));
+        say(&format!("Key:         {}", requested.key.display()));
+        say(&format!("Hand in the request; then: conclave cert import ANSWER.pem {}", requested.key.display()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn trust(data: &DataDirectory, json: bool) -> Result<ExitCode, Failure> {

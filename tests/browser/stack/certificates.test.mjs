@@ -1,6 +1,7 @@
 // Certificates made elsewhere on a running stack: import, reload without dropping anybody, warnings.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -9,6 +10,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import tls from "node:tls";
+import { promisify } from "node:util";
 import { Authority } from "../lib/authority.mjs";
 import { Stack } from "../lib/stack.mjs";
 import { waitFor } from "../lib/wait.mjs";
@@ -77,6 +79,19 @@ test("phones are helped to trust the local authority, in the form each takes", a
   assert.deepEqual(Buffer.from(inside, "base64"), der.body);
   assert.ok(stack.output.some((line) => line.includes(`${stack.url}trust`)), stack.output.join("\n"));
   assert.equal(JSON.parse((await stack.cli("cert", "show", "--json")).stdout).trust_page, `${stack.url}trust`);
+});
+
+test("a certificate is generated without a question, and a request is one that openssl takes", async () => {
+  for (const host of ["localhost", "auth.localhost"]) {
+    const { code, stderr } = await stack.cliWithInput("\n", "cert", "generate", host);
+    assert.equal(code, 0, stderr);
+  }
+  const other = await stack.cli("cert", "generate", "other.example");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /not for other\.example; add it to names/);
+  const requested = JSON.parse((await stack.cli("cert", "request", "--json")).stdout);
+  const { stdout } = await promisify(execFile)("openssl", ["req", "-in", requested.request, "-noout", "-verify", "-text"]);
+  assert.match(stdout, /DNS:localhost/);
 });
 
 test("Certbot's folder is taken while people are connected; they stay, new connections get the new one", async () => {
